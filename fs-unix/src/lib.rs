@@ -1,0 +1,1 @@
+//! Serves a [`rawrz_vfs::Tree`] through FUSE on Linux and macOS.

@@ -1,0 +1,1 @@
+//! Serves a [`rawrz_vfs::Tree`] through WinFsp on Windows.

@@ -1,0 +1,6 @@
+//! Shows GGUF model files as the Hugging Face folders they came from.
+
+pub mod quant;
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("rawrz maps files larger than 4 GiB and needs a 64-bit target");

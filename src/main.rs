@@ -1,0 +1,2 @@
+//! The command `rawrz-mount`.
+fn main() {}

@@ -1,6 +1,8 @@
 //! Shows GGUF model files as the Hugging Face folders they came from.
 
+pub mod gguf;
 pub mod quant;
+pub mod source;
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("rawrz maps files larger than 4 GiB and needs a 64-bit target");

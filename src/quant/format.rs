@@ -21,3 +21,19 @@ pub struct Format {
 
 /// Every type that can stand in a GGUF, by id.
 pub static FORMATS: &[Format] = &[];
+
+impl std::fmt::Debug for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The format of a ggml type id, if it can stand in a GGUF.
+pub fn format(id: u32) -> Option<&'static Format> {
+    FORMATS.binary_search_by_key(&id, |f| f.id).ok().map(|i| &FORMATS[i])
+}
+
+/// Why a known id is refused.
+pub fn refused(_id: u32) -> Option<&'static str> {
+    None
+}

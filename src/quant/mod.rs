@@ -7,4 +7,4 @@ mod dtype;
 mod format;
 
 pub use dtype::Dtype;
-pub use format::{FORMATS, Format, Kernel};
+pub use format::{FORMATS, Format, Kernel, format, refused};

@@ -1,0 +1,102 @@
+//! Binds a spec's rules to the tensors of a file.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::expr::Evaluation;
+use super::spec::{Rule, Spec};
+use super::{Error, Scope};
+use crate::gguf::Gguf;
+use crate::quant::Dtype;
+use crate::tensor::{TileCache, VirtualTensor};
+
+/// How many unmapped tensors an error names.
+const NAMED: usize = 5;
+
+/// The folder's tensors, in the order of the virtual file: by width of the dtype, widest first, then file order.
+///
+/// # Errors
+/// If a tensor that the spec requires is missing, a shape does not fit, or a stored tensor is in no rule.
+pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTensor>, Error> {
+    let scope = Scope::new(gguf, spec.gguf);
+    let experts = scope.u64("expert_count").ok().flatten().unwrap_or(0);
+    let mut binding = Binding { strip: spec.strip, precision, cache: Arc::default(), made: HashMap::new(), used: HashSet::new(), missing: Vec::new() };
+    for rule in spec.tensors.iter().copied().flatten() {
+        for layer in 0..count(rule, "{i}", || rule.layers.of(&scope))? {
+            for expert in 0..count(rule, "{e}", || Ok(experts))? {
+                binding.apply(rule, Scope { layer, expert, ..scope })?;
+            }
+        }
+    }
+    binding.finish(gguf)
+}
+
+/// How often a rule applies along a placeholder: once if it does not have it.
+fn count(rule: &Rule, placeholder: &str, number: impl Fn() -> Result<u64, Error>) -> Result<u64, Error> {
+    let mut has = rule.hf.contains(placeholder);
+    rule.expr.visit_tensors(&mut |name| has |= name.contains(placeholder));
+    // More layers or experts than any file can hold tensors for would only cost time.
+    if has { Ok(number()?.min(1 << 20)) } else { Ok(1) }
+}
+
+struct Binding {
+    strip: &'static str,
+    precision: Dtype,
+    cache: Arc<TileCache>,
+    made: HashMap<String, VirtualTensor>,
+    used: HashSet<String>,
+    missing: Vec<(String, String)>,
+}
+
+impl Binding {
+    fn apply(&mut self, rule: &'static Rule, scope: Scope) -> Result<(), Error> {
+        let suffixes: &[&'static str] = if rule.suffixed { &[".weight", ".bias"] } else { &[""] };
+        for &suffix in suffixes {
+            let hf = scope.name(rule.hf) + suffix;
+            let mut stored = Vec::new();
+            rule.expr.visit_tensors(&mut |name| stored.push(scope.name(name) + suffix));
+            let absent = stored.iter().find(|name| scope.tensor(name).is_none());
+            if let Some(absent) = absent {
+                if rule.required && suffix != ".bias" {
+                    self.missing.push((hf, absent.clone()));
+                }
+                continue;
+            }
+            if rule.hf.is_empty() {
+                self.used.extend(stored);
+                continue;
+            }
+            let hf = hf.strip_prefix(self.strip).unwrap_or(&hf).to_owned();
+            if self.made.contains_key(&hf) {
+                continue;
+            }
+            let value = rule.expr.evaluate(&Evaluation { scope, suffix, cache: &self.cache })?;
+            let dtype = value.matrix.first_format().and_then(|f| f.dtype).filter(|d| !d.is_float());
+            let tensor = VirtualTensor::new(hf.clone(), value.shape, dtype.unwrap_or(self.precision), value.matrix)
+                .ok_or_else(|| Error::Shape { what: hf.clone() })?;
+            self.used.extend(stored);
+            self.made.insert(hf, tensor);
+        }
+        Ok(())
+    }
+
+    fn finish(self, gguf: &Gguf) -> Result<Vec<VirtualTensor>, Error> {
+        let strip = |name: &str| name.strip_prefix(self.strip).unwrap_or(name).to_owned();
+        if let Some((hf, stored)) = self.missing.into_iter().find(|(hf, _)| !self.made.contains_key(&strip(hf))) {
+            return Err(Error::MissingTensor { hf, stored });
+        }
+        let unmapped: Vec<_> = gguf.tensors.iter().map(|t| &t.name).filter(|n| !self.used.contains(*n)).collect();
+        if !unmapped.is_empty() {
+            let names = unmapped.iter().take(NAMED).map(|n| (*n).clone()).collect();
+            return Err(Error::UnmappedTensors { count: unmapped.len(), names });
+        }
+        let mut tensors: Vec<_> = self.made.into_values().collect();
+        tensors.sort_by_cached_key(|t| {
+            let place = t.first_stored().map(|(source, offset)| {
+                (gguf.sources.iter().position(|s| Arc::ptr_eq(s, source)), offset)
+            });
+            (std::cmp::Reverse(t.dtype.width()), place, t.name.clone())
+        });
+        Ok(tensors)
+    }
+}

@@ -1,0 +1,17 @@
+//! Qwen 1.5, 2 and 2.5, QwQ, and the DeepSeek-R1 distillations of them.
+
+use super::shared::{ATTENTION, DECODER, ENDS, MLP, NORMS, NO_WINDOW};
+use super::spec::Spec;
+
+pub static SPEC: Spec = Spec {
+    gguf: "qwen2",
+    when: &[],
+    class: "Qwen2ForCausalLM",
+    model_type: "qwen2",
+    strip: "",
+    config: &[DECODER, NO_WINDOW],
+    tensors: &[ENDS, NORMS, ATTENTION, MLP],
+    loss: None,
+    proof: &["Qwen2ForCausalLM", "qwen2-tied", "qwen2-yarn"],
+    source: "conversion/qwen.py, class Qwen2Model, llama.cpp 0c1e5709",
+};

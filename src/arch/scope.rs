@@ -1,0 +1,92 @@
+use crate::gguf::{Gguf, Metadata, Tensor};
+
+use super::Error;
+
+/// What a rule or field may ask of a file, at a layer and expert.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// The file.
+    pub gguf: &'a Gguf,
+    /// `general.architecture`, the prefix of the architecture's keys.
+    pub architecture: &'a str,
+    /// The layer that `{i}` stands for.
+    pub layer: u64,
+    /// The expert that `{e}` stands for.
+    pub expert: u64,
+}
+
+impl<'a> Scope<'a> {
+    /// The scope of a whole file.
+    pub fn new(gguf: &'a Gguf, architecture: &'a str) -> Self {
+        Self { gguf, architecture, layer: 0, expert: 0 }
+    }
+
+    /// All metadata.
+    pub fn metadata(&self) -> &'a Metadata {
+        &self.gguf.metadata
+    }
+
+    /// The full name of a key of the architecture.
+    pub fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.architecture)
+    }
+
+    /// The whole number of `{arch}.KEY`; of an array, the element of this layer.
+    ///
+    /// # Errors
+    /// If the value is of another type, or an array too short.
+    pub fn u64(&self, key: &str) -> Result<Option<u64>, Error> {
+        let key = self.key(key);
+        match self.metadata().value(&key).and_then(|v| v.as_array()) {
+            None => Ok(self.metadata().u64(&key)?),
+            Some(array) => {
+                let element = usize::try_from(self.layer).ok().and_then(|i| array.get(i)?.as_u64());
+                element.map(Some).ok_or(Error::Layers { key, layer: self.layer })
+            }
+        }
+    }
+
+    /// The floating-point number of `{arch}.KEY`.
+    ///
+    /// # Errors
+    /// If the value is of another type.
+    pub fn f64(&self, key: &str) -> Result<Option<f64>, Error> {
+        Ok(self.metadata().f64(&self.key(key))?)
+    }
+
+    /// The text of `{arch}.KEY`.
+    ///
+    /// # Errors
+    /// If the value is of another type.
+    pub fn str(&self, key: &str) -> Result<Option<&'a str>, Error> {
+        Ok(self.metadata().str(&self.key(key))?)
+    }
+
+    /// A name with its layer and expert put in.
+    pub fn name(&self, pattern: &str) -> String {
+        pattern.replace("{i}", &self.layer.to_string()).replace("{e}", &self.expert.to_string())
+    }
+
+    /// The stored tensor of a full name.
+    pub fn tensor(&self, name: &str) -> Option<&'a Tensor> {
+        self.gguf.tensor(name)
+    }
+
+    /// All values of a small stored tensor, as `f32`.
+    ///
+    /// # Errors
+    /// If it is larger than a megabyte or cannot be read.
+    pub fn values(&self, tensor: &Tensor) -> Result<Vec<f32>, Error> {
+        const LIMIT: u64 = 1 << 20;
+        let unreadable = || Error::Unreadable { tensor: tensor.name.clone() };
+        if tensor.len > LIMIT {
+            return Err(unreadable());
+        }
+        let mut bytes = vec![0; tensor.len as usize];
+        let source = &self.gguf.sources[tensor.source];
+        source.read_exact_at(tensor.file_offset, &mut bytes).map_err(|_| unreadable())?;
+        let mut values = vec![0.0; bytes.len() / tensor.format.block_bytes * tensor.format.block_len];
+        tensor.format.decode(&bytes, &mut values);
+        Ok(values)
+    }
+}

@@ -1,0 +1,160 @@
+//! The language in which an architecture is declared.
+
+use serde_json::Value as Json;
+
+use super::Error;
+use super::dim::Dim;
+use super::expr::Expr;
+use super::scope::Scope;
+
+/// One Hugging Face class and how its folder follows from a GGUF. Data: one file declares it, nothing else knows it.
+pub struct Spec {
+    /// `general.architecture`.
+    pub gguf: &'static str,
+    /// What else must hold; of all specs of an architecture the first whose tells hold is taken.
+    pub when: &'static [Tell],
+    /// `architectures` in config.json.
+    pub class: &'static str,
+    /// `model_type` in config.json.
+    pub model_type: &'static str,
+    /// A prefix that every name has in [`Spec::tensors`] and that this class's names lack.
+    pub strip: &'static str,
+    /// Fields of config.json, in order. A later group overrides a field of an earlier one.
+    pub config: &'static [&'static [Field]],
+    /// Tensors. Where several rules give a name, the first whose stored tensors are all there is taken.
+    pub tensors: &'static [&'static [Rule]],
+    /// What the file does not hold of the original, and what that means. `None`: nothing that matters.
+    pub loss: Option<&'static str>,
+    /// Cases that prove the spec, by name in the corpus or in tests/fixtures/arch; empty: none does.
+    pub proof: &'static [&'static str],
+    /// Where the converter's steps that this inverts are.
+    pub source: &'static str,
+}
+
+/// A fact about a file by which classes of one architecture are told apart.
+#[derive(Clone, Copy, Debug)]
+pub enum Tell {
+    /// The key `{arch}.KEY` is there.
+    Key(&'static str),
+    /// The key `{arch}.KEY` is a number above zero.
+    Positive(&'static str),
+    /// The key `{arch}.KEY` is this number.
+    Equals(&'static str, u64),
+    /// The key (full name) is this text.
+    Text(&'static str, &'static str),
+    /// The stored tensor is there.
+    Tensor(&'static str),
+    /// The name, basename or base model of the file contains one of these, in lower case.
+    Named(&'static [&'static str]),
+    /// The tell does not hold.
+    Not(&'static Tell),
+    /// One of the tells holds.
+    Any(&'static [Tell]),
+}
+
+/// One field of config.json.
+#[derive(Clone, Copy)]
+pub struct Field {
+    /// Name of the field.
+    pub name: &'static str,
+    /// Where its value comes from.
+    pub value: Value,
+}
+
+/// Where the value of a field comes from.
+#[derive(Clone, Copy)]
+pub enum Value {
+    /// The same in every file.
+    Bool(bool),
+    /// The same in every file.
+    Int(i64),
+    /// The same in every file.
+    Float(f64),
+    /// The same in every file.
+    Str(&'static str),
+    /// `null`, where classes have a default that would be wrong.
+    Null,
+    /// A whole number.
+    Dim(Dim),
+    /// The floating-point number of `{arch}.KEY`, or the given one if the key is absent; neither: an error.
+    Number(&'static str, Option<f64>),
+    /// The truth value of `{arch}.KEY`, or the given one if the key is absent.
+    Flag(&'static str, bool),
+    /// Whether the stored tensor is there.
+    Present(&'static str),
+    /// Whether the stored tensor is not there.
+    Absent(&'static str),
+    /// What no table can say; `None` leaves the field out.
+    Derived(fn(&Scope) -> Result<Option<Json>, Error>),
+}
+
+/// One tensor of the folder, or one a layer (`{i}`) or expert (`{e}`).
+pub struct Rule {
+    /// Hugging Face name; empty for stored tensors that the folder leaves out.
+    pub hf: &'static str,
+    /// How it follows from stored tensors.
+    pub expr: Expr,
+    /// Whether names lack `.weight` and `.bias`: the rule stands for the weight, and for the bias where it is stored.
+    pub suffixed: bool,
+    /// Whether a file without it is refused.
+    pub required: bool,
+    /// How many layers `{i}` counts.
+    pub layers: Dim,
+    /// Why stored tensors are left out.
+    pub reason: &'static str,
+}
+
+/// How many layers a file has, but for those that a rule counts otherwise.
+const LAYERS: Dim = Dim::Key("block_count");
+
+/// A stored weight, and its bias if there is one, under another name. Names lack the suffix.
+pub const fn rename(gguf: &'static str, hf: &'static str) -> Rule {
+    rule(hf, Expr::Tensor(gguf))
+}
+
+/// A weight, and its bias if there is one, that follow from stored ones. Names lack the suffix.
+pub const fn rule(hf: &'static str, expr: Expr) -> Rule {
+    Rule { hf, expr, suffixed: true, required: true, layers: LAYERS, reason: "" }
+}
+
+/// One tensor, by full names.
+pub const fn exact(hf: &'static str, expr: Expr) -> Rule {
+    Rule { hf, expr, suffixed: false, required: true, layers: LAYERS, reason: "" }
+}
+
+/// Stored tensors (full name) that the folder leaves out, and why.
+pub const fn drop(gguf: &'static str, reason: &'static str) -> Rule {
+    Rule { hf: "", expr: Expr::Tensor(gguf), suffixed: false, required: false, layers: LAYERS, reason }
+}
+
+impl Rule {
+    /// The same rule for a tensor that not every file or layer has.
+    pub const fn optional(self) -> Self {
+        Self { required: false, ..self }
+    }
+
+    /// The same rule for so many layers.
+    pub const fn over(self, layers: Dim) -> Self {
+        Self { layers, ..self }
+    }
+}
+
+/// A field with a value of its own kind.
+pub const fn field(name: &'static str, value: Value) -> Field {
+    Field { name, value }
+}
+
+/// A field that is the whole number of `{arch}.KEY`.
+pub const fn int(name: &'static str, key: &'static str) -> Field {
+    field(name, Value::Dim(Dim::Key(key)))
+}
+
+/// A field that is the floating-point number of `{arch}.KEY`.
+pub const fn number(name: &'static str, key: &'static str) -> Field {
+    field(name, Value::Number(key, None))
+}
+
+/// A field that a function derives.
+pub const fn derived(name: &'static str, value: fn(&Scope) -> Result<Option<Json>, Error>) -> Field {
+    field(name, Value::Derived(value))
+}

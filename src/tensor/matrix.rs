@@ -1,0 +1,227 @@
+//! Rows of equal length, composed from stored rows.
+
+use std::sync::Arc;
+
+use rawrz_vfs::{Error, Source};
+
+use super::leaf::{Leaf, Stored};
+use super::transpose::{TileCache, Transpose};
+use super::{ElementOp, Strides};
+use crate::quant::{self, Dtype, Format};
+
+/// Rows of equal length, resolved on read. A tensor of one axis is as many rows of one element.
+///
+/// Every constructor returns `None` where shapes do not fit or the result is nothing that this engine reads: callers
+/// turn that into an error that names the tensor.
+pub struct Matrix {
+    rows: u64,
+    row_len: u64,
+    body: Body,
+}
+
+enum Body {
+    Stored(Leaf),
+    /// The same value everywhere.
+    Constant(f32),
+    /// Parts one below the other, with the first element of each.
+    Stack(Vec<(u64, Matrix)>),
+    /// Row `r` is row `r / n` of part `r % n`.
+    Interleave(Vec<Matrix>),
+    Transpose(Transpose),
+}
+
+impl Matrix {
+    /// A stored tensor as it is.
+    pub fn stored(stored: Stored) -> Self {
+        Self { rows: stored.rows, row_len: stored.row_len, body: Body::Stored(Leaf::new(stored)) }
+    }
+
+    /// `rows` rows of `row_len` times the same value.
+    pub fn constant(rows: u64, row_len: u64, value: f32) -> Self {
+        Self { rows, row_len, body: Body::Constant(value) }
+    }
+
+    /// Parts one below the other.
+    pub fn stack(parts: Vec<Self>) -> Option<Self> {
+        let row_len = parts.first()?.row_len;
+        let mut rows = 0_u64;
+        let mut placed = Vec::with_capacity(parts.len());
+        for part in parts {
+            if part.row_len != row_len {
+                return None;
+            }
+            let start = rows * row_len;
+            rows = rows.checked_add(part.rows)?;
+            placed.push((start, part));
+        }
+        rows.checked_mul(row_len)?;
+        Some(Self { rows, row_len, body: Body::Stack(placed) })
+    }
+
+    /// Rows of the parts in turn: the first of each, then the second of each.
+    pub fn interleave(parts: Vec<Self>) -> Option<Self> {
+        let (rows, row_len) = parts.first().map(|p| (p.rows, p.row_len))?;
+        let fits = parts.iter().all(|p| (p.rows, p.row_len) == (rows, row_len));
+        let total = rows.checked_mul(parts.len() as u64)?;
+        fits.then(|| Self { rows: total, row_len, body: Body::Interleave(parts) })
+    }
+
+    /// Rows and columns exchanged.
+    pub fn transpose(self, cache: &Arc<TileCache>) -> Self {
+        let (rows, row_len) = (self.row_len, self.rows);
+        Self { rows, row_len, body: Body::Transpose(Transpose::new(self, cache.clone())) }
+    }
+
+    /// Row `i` is what row `rows.at(i)` was.
+    pub fn select_rows(&self, rows: &Strides) -> Option<Self> {
+        let body = match &self.body {
+            Body::Stored(leaf) => Body::Stored(leaf.select_rows(rows)?),
+            Body::Constant(value) => Body::Constant(*value),
+            Body::Stack(parts) => return self.select_from_stack(parts, rows),
+            Body::Interleave(_) | Body::Transpose(_) => return None,
+        };
+        Some(Self { rows: rows.len(), row_len: self.row_len, body })
+    }
+
+    /// A view of a stack: the parts of a slice of it, or a view that lies within one part.
+    fn select_from_stack(&self, parts: &[(u64, Self)], rows: &Strides) -> Option<Self> {
+        let first = rows.at(0);
+        let (run, step) = rows.run(0);
+        let mut taken = Vec::new();
+        for (start, part) in parts {
+            let start = start / self.row_len;
+            let end = start + part.rows;
+            if start <= first && rows.max()? < end {
+                return part.select_rows(&rows.shifted_down(start)?);
+            }
+            let (from, to) = (first.max(start), (first + rows.len()).min(end));
+            if from < to && step == 1 && run == rows.len() {
+                taken.push(part.select_rows(&Strides::range(from - start, to - from))?);
+            }
+        }
+        Self::stack(taken).filter(|m| m.rows == rows.len())
+    }
+
+    /// Column `i` is what column `columns.at(i)` was.
+    pub fn select_columns(&self, columns: Strides) -> Option<Self> {
+        let Body::Stored(leaf) = &self.body else { return None };
+        Some(Self { body: Body::Stored(leaf.select_columns(columns)?), ..*self })
+    }
+
+    /// The same matrix with an operation on each element.
+    pub fn with_op(&self, op: ElementOp) -> Option<Self> {
+        let body = match &self.body {
+            Body::Stored(leaf) => Body::Stored(leaf.with_op(op)?),
+            Body::Stack(parts) => {
+                let each = parts.iter().map(|(start, part)| Some((*start, part.with_op(op)?)));
+                Body::Stack(each.collect::<Option<_>>()?)
+            }
+            Body::Constant(_) | Body::Interleave(_) | Body::Transpose(_) => return None,
+        };
+        Some(Self { body, ..*self })
+    }
+
+    /// The same elements, in order, as rows of another length.
+    pub fn reshaped(self, rows: u64, row_len: u64) -> Option<Self> {
+        (rows.checked_mul(row_len)? == self.elements()).then_some(Self { rows, row_len, body: self.body })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Elements in a row.
+    pub fn row_len(&self) -> u64 {
+        self.row_len
+    }
+
+    /// Number of elements; constructors see to it that the product is exact.
+    pub fn elements(&self) -> u64 {
+        self.rows * self.row_len
+    }
+
+    /// How the first stored part is stored, and where.
+    pub fn first_format(&self) -> Option<&'static Format> {
+        match &self.body {
+            Body::Stored(leaf) => Some(leaf.format()),
+            Body::Constant(_) => None,
+            Body::Stack(parts) => parts.iter().find_map(|(_, p)| p.first_format()),
+            Body::Interleave(parts) => parts.iter().find_map(Self::first_format),
+            Body::Transpose(transpose) => transpose.of().first_format(),
+        }
+    }
+
+    pub(super) fn first_stored(&self) -> Option<(&Arc<dyn Source>, u64)> {
+        match &self.body {
+            Body::Stored(leaf) => Some(leaf.first_stored()),
+            Body::Constant(_) => None,
+            Body::Stack(parts) => parts.iter().find_map(|(_, p)| p.first_stored()),
+            Body::Interleave(parts) => parts.iter().find_map(Self::first_stored),
+            Body::Transpose(transpose) => transpose.of().first_stored(),
+        }
+    }
+
+    /// The `len` elements from `start` as a range of a source, if they are stored as `dtype` in one piece.
+    pub(super) fn verbatim(&self, start: u64, len: u64, dtype: Dtype) -> Option<(&Arc<dyn Source>, u64)> {
+        match &self.body {
+            Body::Stored(leaf) => leaf.verbatim(start, len, dtype),
+            Body::Stack(parts) => {
+                let (first, part) = part_at(parts, start);
+                let within = start - first;
+                (within + len <= part.elements()).then(|| part.verbatim(within, len, dtype)).flatten()
+            }
+            Body::Constant(_) | Body::Interleave(_) | Body::Transpose(_) => None,
+        }
+    }
+
+    /// Writes the elements from `start` on, encoded as `dtype`, until `out` is full.
+    pub(super) fn fill(&self, start: u64, dtype: Dtype, out: &mut [u8]) -> Result<(), Error> {
+        match &self.body {
+            Body::Stored(leaf) => leaf.fill(start, dtype, out),
+            Body::Constant(value) => {
+                let mut element = [0; 8];
+                let element = &mut element[..dtype.width()];
+                quant::encode(dtype, &[*value], element);
+                out.chunks_exact_mut(dtype.width()).for_each(|e| e.copy_from_slice(element));
+                Ok(())
+            }
+            Body::Stack(parts) => in_pieces(start, dtype, out, |at, wanted| {
+                let (first, part) = part_at(parts, at);
+                (part, at - first, wanted.min(part.elements() - (at - first)))
+            }),
+            Body::Interleave(parts) => in_pieces(start, dtype, out, |at, wanted| {
+                let (row, column) = (at / self.row_len, at % self.row_len);
+                let count = parts.len() as u64;
+                let part = &parts[(row % count) as usize];
+                (part, row / count * self.row_len + column, wanted.min(self.row_len - column))
+            }),
+            Body::Transpose(transpose) => transpose.fill(start, dtype, out),
+        }
+    }
+}
+
+/// The part of a stack that holds an element, with the first element of that part.
+fn part_at(parts: &[(u64, Matrix)], element: u64) -> (u64, &Matrix) {
+    let (start, part) = &parts[parts.partition_point(|(start, _)| *start <= element) - 1];
+    (*start, part)
+}
+
+/// Fills `out` piece by piece: `locate(element, wanted)` says which matrix holds it, from where on and how many.
+fn in_pieces<'a>(
+    start: u64,
+    dtype: Dtype,
+    out: &mut [u8],
+    locate: impl Fn(u64, u64) -> (&'a Matrix, u64, u64),
+) -> Result<(), Error> {
+    let mut at = start;
+    let mut rest = out;
+    while !rest.is_empty() {
+        let (part, from, len) = locate(at, (rest.len() / dtype.width()) as u64);
+        let (now, later) = rest.split_at_mut(len as usize * dtype.width());
+        part.fill(from, dtype, now)?;
+        rest = later;
+        at += len;
+    }
+    Ok(())
+}

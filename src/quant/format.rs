@@ -1,7 +1,5 @@
-use super::Dtype;
-
-/// Decodes whole blocks: `blocks.len() / block_bytes` blocks into as many times `block_len` values.
-pub type Kernel = fn(blocks: &[u8], values: &mut [f32]);
+use super::simd::{Kernels, kernels};
+use super::{Dtype, Isa, float, iq, k, legacy, mx, ternary};
 
 /// One ggml type as it lies in a file.
 pub struct Format {
@@ -15,25 +13,138 @@ pub struct Format {
     pub block_bytes: usize,
     /// The dtype whose elements are stored as they are, where there is one.
     pub dtype: Option<Dtype>,
-    /// Decodes blocks to `f32`.
-    pub decode: Kernel,
+    /// Decodes blocks to `f32`, rounded to nearest even where `f32` cannot hold a value.
+    kernels: Kernels<u8, f32>,
+    /// Decodes blocks to `f32` rounded to odd, for types with values that `f32` cannot hold.
+    odd: Option<Kernels<u8, f32>>,
 }
 
-/// Every type that can stand in a GGUF, by id.
-pub static FORMATS: &[Format] = &[];
+impl Format {
+    /// Decodes whole blocks to `f32` with this processor's best kernel.
+    ///
+    /// # Panics
+    /// If `blocks` and `values` are not the same number of whole blocks.
+    pub fn decode(&self, blocks: &[u8], values: &mut [f32]) {
+        self.decode_with(Isa::best(), Dtype::F32, blocks, values);
+    }
 
-impl std::fmt::Debug for Format {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
+    /// Decodes whole blocks to values that [`encode`](super::encode) then turns into `dtype`, with one
+    /// rounding in all.
+    ///
+    /// Differs from [`decode`](Self::decode) only where `f32` itself would round: values wider than `f32`,
+    /// bound for a narrower dtype, are rounded to odd ([`round_to_odd`](super::round_to_odd)).
+    ///
+    /// # Panics
+    /// If `blocks` and `values` are not the same number of whole blocks.
+    pub fn decode_for(&self, dtype: Dtype, blocks: &[u8], values: &mut [f32]) {
+        self.decode_with(Isa::best(), dtype, blocks, values);
+    }
+
+    /// [`decode_for`](Self::decode_for) with the kernel for `isa`; [`Isa::BASELINE`] is the reference.
+    ///
+    /// # Panics
+    /// If `blocks` and `values` are not the same number of whole blocks.
+    pub fn decode_with(&self, isa: Isa, dtype: Dtype, blocks: &[u8], values: &mut [f32]) {
+        assert!(
+            blocks.len().is_multiple_of(self.block_bytes)
+                && blocks.len() / self.block_bytes * self.block_len == values.len(),
+            "{}: {} bytes are not the blocks of {} values",
+            self.name,
+            blocks.len(),
+            values.len()
+        );
+        match &self.odd {
+            Some(odd) if dtype.width() < Dtype::F32.width() => odd.run(isa, blocks, values),
+            _ => self.kernels.run(isa, blocks, values),
+        }
     }
 }
 
-/// The format of a ggml type id, if it can stand in a GGUF.
+/// The type of that id, if it is one that can stand in a file and be read.
 pub fn format(id: u32) -> Option<&'static Format> {
-    FORMATS.binary_search_by_key(&id, |f| f.id).ok().map(|i| &FORMATS[i])
+    let at = FORMATS.binary_search_by_key(&id, |format| format.id).ok()?;
+    Some(&FORMATS[at])
 }
 
-/// Why a known id is refused.
-pub fn refused(_id: u32) -> Option<&'static str> {
-    None
+/// A row of [`FORMATS`]: id, name, decoder, and for a type stored as it is, its dtype and a decoder that
+/// rounds to odd.
+macro_rules! row {
+    ($id:literal, $name:literal, $decode:path) => {
+        row!(@ $id, $name, $decode, None, None)
+    };
+    ($id:literal, $name:literal, $decode:path, $dtype:expr) => {
+        row!(@ $id, $name, $decode, Some($dtype), None)
+    };
+    ($id:literal, $name:literal, $decode:path, $dtype:expr, $odd:path) => {
+        row!(@ $id, $name, $decode, Some($dtype), Some(kernels!($odd: u8 => f32)))
+    };
+    (@ $id:literal, $name:literal, $decode:path, $dtype:expr, $odd:expr) => {
+        Format {
+            id: $id,
+            name: $name,
+            block_len: shape($decode).len,
+            block_bytes: shape($decode).bytes,
+            dtype: $dtype,
+            kernels: kernels!($decode: u8 => f32),
+            odd: $odd,
+        }
+    };
+}
+
+/// Every type that can stand in a GGUF, by id.
+///
+/// Names and ids are ggml's, but for id 4: ggml's removed Q4_2, which Ollama's own converter gave to MXFP4.
+pub static FORMATS: &[Format] = &[
+    row!(0, "F32", float::f32, Dtype::F32),
+    row!(1, "F16", float::f16, Dtype::F16),
+    row!(2, "Q4_0", legacy::q4_0),
+    row!(3, "Q4_1", legacy::q4_1),
+    row!(4, "MXFP4", mx::mxfp4_paired),
+    row!(6, "Q5_0", legacy::q5_0),
+    row!(7, "Q5_1", legacy::q5_1),
+    row!(8, "Q8_0", legacy::q8_0),
+    row!(10, "Q2_K", k::q2_k),
+    row!(11, "Q3_K", k::q3_k),
+    row!(12, "Q4_K", k::q4_k),
+    row!(13, "Q5_K", k::q5_k),
+    row!(14, "Q6_K", k::q6_k),
+    row!(16, "IQ2_XXS", iq::iq2_xxs),
+    row!(17, "IQ2_XS", iq::iq2_xs),
+    row!(18, "IQ3_XXS", iq::iq3_xxs),
+    row!(19, "IQ1_S", iq::iq1_s),
+    row!(20, "IQ4_NL", iq::iq4_nl),
+    row!(21, "IQ3_S", iq::iq3_s),
+    row!(22, "IQ2_S", iq::iq2_s),
+    row!(23, "IQ4_XS", iq::iq4_xs),
+    row!(24, "I8", float::i8, Dtype::I8),
+    row!(25, "I16", float::i16, Dtype::I16),
+    row!(26, "I32", float::i32, Dtype::I32),
+    row!(27, "I64", float::i64, Dtype::I64),
+    row!(28, "F64", float::f64, Dtype::F64, float::f64_odd),
+    row!(29, "IQ1_M", iq::iq1_m),
+    row!(30, "BF16", float::bf16, Dtype::Bf16),
+    row!(34, "TQ1_0", ternary::tq1_0),
+    row!(35, "TQ2_0", ternary::tq2_0),
+    row!(39, "MXFP4", mx::mxfp4),
+    row!(40, "NVFP4", mx::nvfp4),
+    row!(41, "Q1_0", ternary::q1_0),
+    row!(42, "Q2_0", ternary::q2_0),
+];
+
+const _: () = {
+    let mut i = 1;
+    while i < FORMATS.len() {
+        assert!(FORMATS[i - 1].id < FORMATS[i].id, "rows stand by id, each once");
+        i += 1;
+    }
+};
+
+struct Shape {
+    bytes: usize,
+    len: usize,
+}
+
+/// The block that a decoder takes and gives, read off its signature.
+const fn shape<const BYTES: usize, const LEN: usize>(_: fn(&[u8; BYTES], &mut [f32; LEN])) -> Shape {
+    Shape { bytes: BYTES, len: LEN }
 }

@@ -1,0 +1,133 @@
+//! The K-quants: super-blocks of 256 weights, with small integer scales that are themselves scaled by halves.
+
+use super::float::half_at;
+use super::simd::field;
+
+/// `scales 16 | codes 64 | scale f16 | minimum f16`
+///
+/// Each half of 128 weights has 32 bytes of codes, byte `c` holding weights `c`, `c + 32`, `c + 64` and `c +
+/// 96` in its four two-bit fields. Scale byte `k` belongs to the 16 weights from `16 k`: scale low, minimum
+/// high nibble.
+#[inline(always)]
+pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
+    let scales: &[u8; 16] = field(block, 0);
+    let (scale, minimum) = (half_at(block, 80), half_at(block, 82));
+    for run in 0..16 {
+        let codes: &[u8; 16] = field(block, 16 + 32 * (run / 8) + 16 * (run % 2));
+        let shift = run % 8 / 2 * 2;
+        let scale = scale * f32::from(scales[run] & 15);
+        let minimum = minimum * f32::from(scales[run] >> 4);
+        for l in 0..16 {
+            values[16 * run + l] = scale * f32::from(codes[l] >> shift & 3) - minimum;
+        }
+    }
+}
+
+/// `third bits 32 | codes 64 | scales 12 | scale f16`
+///
+/// Codes as in Q2_K; bit `4 n + j` of third-bit byte `c` belongs to weight `128 n + 32 j + c`. The 16 scales
+/// have six bits: low four in the nibbles of bytes 0 to 7, high two in bytes 8 to 11.
+#[inline(always)]
+pub(super) fn q3_k(block: &[u8; 110], values: &mut [f32; 256]) {
+    let scales = q3_k_scales(field(block, 96));
+    let scale = half_at(block, 108);
+    for run in 0..16 {
+        let thirds: &[u8; 16] = field(block, 16 * (run % 2));
+        let codes: &[u8; 16] = field(block, 32 + 32 * (run / 8) + 16 * (run % 2));
+        let shift = run % 8 / 2 * 2;
+        let scale = scale * f32::from(scales[run]);
+        for l in 0..16 {
+            let code = codes[l] >> shift & 3 | (thirds[l] >> (run / 2) & 1) << 2;
+            values[16 * run + l] = scale * f32::from(code as i8 - 4);
+        }
+    }
+}
+
+#[inline(always)]
+fn q3_k_scales(packed: &[u8; 12]) -> [i8; 16] {
+    let mut scales = [0; 16];
+    for k in 0..16 {
+        let low = packed[k % 8] >> (k / 8 * 4) & 15;
+        let high = packed[8 + k % 4] >> (k / 4 * 2) & 3;
+        scales[k] = (low | high << 4) as i8 - 32;
+    }
+    scales
+}
+
+/// `scale f16 | minimum f16 | scales 12 | codes 128`
+///
+/// Byte `l` of 32-byte run `i` holds weight `64 i + l` in its low nibble and weight `64 i + 32 + l` in its
+/// high one.
+#[inline(always)]
+pub(super) fn q4_k(block: &[u8; 144], values: &mut [f32; 256]) {
+    let (scales, minima) = q4_k_scales(block);
+    for i in 0..4 {
+        let codes: &[u8; 32] = field(block, 16 + 32 * i);
+        for l in 0..32 {
+            values[64 * i + l] = scales[2 * i] * f32::from(codes[l] & 15) - minima[2 * i];
+        }
+        for l in 0..32 {
+            values[64 * i + 32 + l] = scales[2 * i + 1] * f32::from(codes[l] >> 4) - minima[2 * i + 1];
+        }
+    }
+}
+
+/// `scale f16 | minimum f16 | scales 12 | fifth bits 32 | codes 128`
+///
+/// Codes as in Q4_K; bit `k` of fifth-bit byte `l` belongs to weight `32 k + l`.
+#[inline(always)]
+pub(super) fn q5_k(block: &[u8; 176], values: &mut [f32; 256]) {
+    let (scales, minima) = q4_k_scales(block);
+    let fifths: &[u8; 32] = field(block, 16);
+    for i in 0..4 {
+        let codes: &[u8; 32] = field(block, 48 + 32 * i);
+        for l in 0..32 {
+            let code = codes[l] & 15 | (fifths[l] >> (2 * i) & 1) << 4;
+            values[64 * i + l] = scales[2 * i] * f32::from(code) - minima[2 * i];
+        }
+        for l in 0..32 {
+            let code = codes[l] >> 4 | (fifths[l] >> (2 * i + 1) & 1) << 4;
+            values[64 * i + 32 + l] = scales[2 * i + 1] * f32::from(code) - minima[2 * i + 1];
+        }
+    }
+}
+
+/// Scales and minima of the eight runs of 32 weights in Q4_K and Q5_K, whose blocks start alike.
+///
+/// Six bits each, in three words: scales 0 to 3 and minima 0 to 3 are the low six bits of the first and
+/// second word's bytes; of scales and minima 4 to 7 the low four bits are the third word's nibbles, and the
+/// high two the top bits of the first and second word's bytes.
+#[inline(always)]
+fn q4_k_scales<const BYTES: usize>(block: &[u8; BYTES]) -> ([f32; 8], [f32; 8]) {
+    let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
+    let [first, second, third] = [4, 8, 12].map(|at| u32::from_le_bytes(*field(block, at)));
+    let six = |low: u32, high: u32| {
+        let low = (low & 0x3f3f_3f3f).to_le_bytes();
+        let high = (third >> high & 0x0f0f_0f0f | TOPS & if high == 0 { first >> 2 } else { second >> 2 })
+            .to_le_bytes();
+        [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]]
+    };
+    const TOPS: u32 = 0x3030_3030;
+    (six(first, 0).map(|code| scale * f32::from(code)), six(second, 4).map(|code| minimum * f32::from(code)))
+}
+
+/// `low bits 128 | high bits 64 | scales i8 x 16 | scale f16`
+///
+/// Half `n` of the weights has 64 low and 32 high bytes. Of run `r` of 32 weights in it, the low four bits
+/// are the low (`r` < 2) or high nibbles of low bytes `32 (r mod 2)` on, and the high two the two-bit fields
+/// `r` of the high bytes.
+#[inline(always)]
+pub(super) fn q6_k(block: &[u8; 210], values: &mut [f32; 256]) {
+    let scales: &[u8; 16] = field(block, 192);
+    let scale = half_at(block, 208);
+    for run in 0..16 {
+        let (n, r, half) = (run / 8, run % 8 / 2, run % 2);
+        let lows: &[u8; 16] = field(block, 64 * n + 32 * (r % 2) + 16 * half);
+        let highs: &[u8; 16] = field(block, 128 + 32 * n + 16 * half);
+        let scale = scale * f32::from(scales[run] as i8);
+        for l in 0..16 {
+            let code = lows[l] >> (r / 2 * 4) & 15 | (highs[l] >> (2 * r) & 3) << 4;
+            values[16 * run + l] = scale * f32::from(code as i8 - 32);
+        }
+    }
+}

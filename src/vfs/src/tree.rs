@@ -143,6 +143,22 @@ impl Tree {
         Ok(self.node(id)?.parent)
     }
 
+    /// The path of a node below the root, for messages; empty for the root.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if no node has the id.
+    pub fn path(&self, id: NodeId) -> Result<PathBuf, Error> {
+        let mut names = Vec::new();
+        let mut at = id;
+        while at != NodeId::ROOT {
+            let parent = self.parent(at)?;
+            let entry = self.entries(parent)?.iter().find(|e| e.id == at).ok_or(Error::NotFound)?;
+            names.push(entry.name.as_os_str());
+            at = parent;
+        }
+        Ok(names.into_iter().rev().collect())
+    }
+
     /// Where a symbolic link points.
     ///
     /// # Errors
@@ -368,6 +384,8 @@ mod tests {
         assert_eq!(tree.resolve(path("d/x")), Err(Error::NotFound));
         assert_eq!(tree.resolve(path("b/x")), Err(Error::NotADirectory));
         assert_eq!(tree.link_target(tree.resolve(path("a")).unwrap()).unwrap(), Path::new("b"));
+        assert_eq!(tree.path(deep).unwrap(), Path::new("d/e/f"));
+        assert_eq!(tree.path(NodeId::ROOT).unwrap(), Path::new(""));
     }
 
     #[test]

@@ -1,0 +1,181 @@
+//! The life of a mount: made, served by threads of this process, ended from outside, by an [`Unmounter`] or by drop.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rawrz_vfs::Tree;
+
+use crate::adapter::{Adapter, Owner};
+use crate::attach::{Attachment, attach};
+use crate::{Error, Stats, target};
+
+/// How long an unmounted mount goes on serving files that are still open before [`Mount::wait`] gives up on them. Long
+/// enough for reads under way; a program that keeps a file mapped must not keep us from ending.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How to mount.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What the mount table shows after `rawrz:`.
+    pub name: String,
+    /// Lets other users in, root included; where the server is not root, `/etc/fuse.conf` must allow it.
+    pub allow_other: bool,
+    /// Number of worker threads; as many as cores, at least 2 and at most 16, unless given. Linux only.
+    pub threads: Option<usize>,
+}
+
+impl Options {
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16));
+        self.threads.unwrap_or_else(cores).max(1)
+    }
+}
+
+/// Mounts a tree. When this returns the folder can be read.
+///
+/// # Errors
+/// [`Error`] says why not: about the mountpoint, about FUSE on this machine, or in the words of who refused.
+pub fn mount(tree: Arc<Tree>, mountpoint: &Path, options: &Options) -> Result<Mount, Error> {
+    let mountpoint = target::check(mountpoint)?;
+    let stats = Arc::new(Stats::default());
+    let owner = Owner { uid: rustix::process::getuid().as_raw(), gid: rustix::process::getgid().as_raw() };
+    let adapter = Adapter::new(tree, owner, Arc::clone(&stats));
+    let (session, attachment) = attach(adapter, &mountpoint, options)?;
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State { attachment: Some(attachment), stopped: None, ended: None }),
+        changed: Condvar::new(),
+    });
+    let mount = Mount { unmounter: Unmounter(Arc::clone(&shared)), mountpoint, stats };
+    // If the thread cannot be started, dropping `mount` undoes the mount.
+    thread::Builder::new()
+        .name("rawrz-session".into())
+        .spawn(move || shared.end(session.run()))
+        .map_err(Error::Session)?;
+    Ok(mount)
+}
+
+/// A live mount. Dropping it unmounts.
+#[derive(Debug)]
+pub struct Mount {
+    unmounter: Unmounter,
+    mountpoint: PathBuf,
+    stats: Arc<Stats>,
+}
+
+impl Mount {
+    /// Where it is, as an absolute path without links.
+    pub fn mountpoint(&self) -> &Path {
+        &self.mountpoint
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// A handle that ends the mount from another thread.
+    pub fn unmounter(&self) -> Unmounter {
+        self.unmounter.clone()
+    }
+
+    /// Waits until the mount has ended: unmounted from outside, or by an [`Unmounter`]. In the second case files still
+    /// open are served for 5 more seconds; they fail when the process ends.
+    ///
+    /// # Errors
+    /// [`Error::Session`] if the session broke.
+    pub fn wait(self) -> Result<(), Error> {
+        self.unmounter.0.wait()
+    }
+
+    /// Unmounts and waits as [`Mount::wait`] does.
+    ///
+    /// # Errors
+    /// As [`Unmounter::unmount`]; the mount is then served on until the process ends.
+    pub fn unmount(self) -> Result<(), Error> {
+        self.unmounter.unmount()?;
+        self.unmounter.0.wait()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let ended = self.unmounter.unmount().and_then(|()| self.unmounter.0.wait());
+        if let Err(error) = ended {
+            tracing::warn!(%error, mountpoint = %self.mountpoint.display(), "the mount did not end cleanly");
+        }
+    }
+}
+
+/// Ends a mount from any thread, one that waits for signals for instance.
+#[derive(Clone, Debug)]
+pub struct Unmounter(Arc<Shared>);
+
+impl Unmounter {
+    /// Takes the mount out of the file tree at once, whether busy or not, and lets [`Mount::wait`] return. Does nothing
+    /// if the mount has ended, or was unmounted by someone else and something different is mounted there by now.
+    ///
+    /// # Errors
+    /// [`Error::Covered`] if another file system was mounted over it, [`Error::UnmountRefused`].
+    pub fn unmount(&self) -> Result<(), Error> {
+        let mut state = self.0.lock();
+        if state.stopped.is_none()
+            && let Some(attachment) = &state.attachment
+        {
+            attachment.detach()?;
+            state.stopped = Some(Instant::now());
+            self.0.changed.notify_all();
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    attachment: Option<Attachment>, // until the session has ended
+    stopped: Option<Instant>,       // when we unmounted
+    ended: Option<io::Result<()>>,  // how the session ended; the error is handed out once
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, result: io::Result<()>) {
+        let mut state = self.lock();
+        if let Some(attachment) = state.attachment.take() {
+            attachment.sweep();
+        }
+        state.ended = Some(match result {
+            // How a connection looks that was broken on purpose, if the kernel was asked to tell.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => Ok(()),
+            result => result,
+        });
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) -> Result<(), Error> {
+        let mut state = self.lock();
+        loop {
+            if let Some(ended) = &mut state.ended {
+                return std::mem::replace(ended, Ok(())).map_err(Error::Session);
+            }
+            state = match state.stopped.map(|stopped| LINGER.saturating_sub(stopped.elapsed())) {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Ok(()),
+                Some(left) => {
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Shows GGUF model files as the Hugging Face folders they came from.
 
+pub mod arch;
 pub mod gguf;
 pub mod quant;
-pub mod arch;
 pub mod source;
 pub mod tensor;
 

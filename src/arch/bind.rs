@@ -20,7 +20,14 @@ const NAMED: usize = 5;
 pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTensor>, Error> {
     let scope = Scope::new(gguf, spec.gguf);
     let experts = scope.u64("expert_count").ok().flatten().unwrap_or(0);
-    let mut binding = Binding { strip: spec.strip, precision, cache: Arc::default(), made: HashMap::new(), used: HashSet::new(), missing: Vec::new() };
+    let mut binding = Binding {
+        strip: spec.strip,
+        precision,
+        cache: Arc::default(),
+        made: HashMap::new(),
+        used: HashSet::new(),
+        missing: Vec::new(),
+    };
     for rule in spec.tensors.iter().copied().flatten() {
         for layer in 0..count(rule, "{i}", || rule.layers.of(&scope))? {
             for expert in 0..count(rule, "{e}", || Ok(experts))? {
@@ -72,8 +79,9 @@ impl Binding {
             }
             let value = rule.expr.evaluate(&Evaluation { scope, suffix, cache: &self.cache })?;
             let dtype = value.matrix.first_format().and_then(|f| f.dtype).filter(|d| !d.is_float());
-            let tensor = VirtualTensor::new(hf.clone(), value.shape, dtype.unwrap_or(self.precision), value.matrix)
-                .ok_or_else(|| Error::Shape { what: hf.clone() })?;
+            let tensor =
+                VirtualTensor::new(hf.clone(), value.shape, dtype.unwrap_or(self.precision), value.matrix)
+                    .ok_or_else(|| Error::Shape { what: hf.clone() })?;
             self.used.extend(stored);
             self.made.insert(hf, tensor);
         }
@@ -82,19 +90,22 @@ impl Binding {
 
     fn finish(self, gguf: &Gguf) -> Result<Vec<VirtualTensor>, Error> {
         let strip = |name: &str| name.strip_prefix(self.strip).unwrap_or(name).to_owned();
-        if let Some((hf, stored)) = self.missing.into_iter().find(|(hf, _)| !self.made.contains_key(&strip(hf))) {
+        if let Some((hf, stored)) =
+            self.missing.into_iter().find(|(hf, _)| !self.made.contains_key(&strip(hf)))
+        {
             return Err(Error::MissingTensor { hf, stored });
         }
-        let unmapped: Vec<_> = gguf.tensors.iter().map(|t| &t.name).filter(|n| !self.used.contains(*n)).collect();
+        let unmapped: Vec<_> =
+            gguf.tensors.iter().map(|t| &t.name).filter(|n| !self.used.contains(*n)).collect();
         if !unmapped.is_empty() {
             let names = unmapped.iter().take(NAMED).map(|n| (*n).clone()).collect();
             return Err(Error::UnmappedTensors { count: unmapped.len(), names });
         }
         let mut tensors: Vec<_> = self.made.into_values().collect();
         tensors.sort_by_cached_key(|t| {
-            let place = t.first_stored().map(|(source, offset)| {
-                (gguf.sources.iter().position(|s| Arc::ptr_eq(s, source)), offset)
-            });
+            let place = t
+                .first_stored()
+                .map(|(source, offset)| (gguf.sources.iter().position(|s| Arc::ptr_eq(s, source)), offset));
             (std::cmp::Reverse(t.dtype.width()), place, t.name.clone())
         });
         Ok(tensors)

@@ -33,7 +33,8 @@ impl Dim {
             let name = scope.name(name);
             scope.tensor(&name).ok_or(Error::NoSuchTensor { name })
         };
-        let arithmetic = |value: Option<u64>| value.ok_or_else(|| Error::Arithmetic { what: format!("{self:?}") });
+        let arithmetic =
+            |value: Option<u64>| value.ok_or_else(|| Error::Arithmetic { what: format!("{self:?}") });
         match *self {
             Self::Is(value) => Ok(value),
             Self::Key(key) => scope.u64(key)?.ok_or_else(|| Error::MissingKey { key: scope.key(key) }),

@@ -59,7 +59,9 @@ impl Expr {
         match *self {
             Self::Tensor(name) => visit(name),
             Self::Zeros(..) => {}
-            Self::Concat(parts) | Self::Interleave(parts) => parts.iter().for_each(|p| p.visit_tensors(visit)),
+            Self::Concat(parts) | Self::Interleave(parts) => {
+                parts.iter().for_each(|p| p.visit_tensors(visit))
+            }
             Self::Rope(of, _)
             | Self::Expert(of)
             | Self::Rows(of, ..)
@@ -87,7 +89,8 @@ impl Expr {
                 let of = of.evaluate(at)?;
                 let heads = heads.of(&at.scope)?;
                 let rows = of.matrix.rows();
-                let d = rows.checked_div(heads).filter(|d| d % 2 == 0 && d * heads == rows).ok_or_else(misfit)?;
+                let d =
+                    rows.checked_div(heads).filter(|d| d % 2 == 0 && d * heads == rows).ok_or_else(misfit)?;
                 select(of, &Strides::new(0, &[(heads, d), (2, 1), (d / 2, 2)])).ok_or_else(misfit)
             }
             Self::Expert(of) => {
@@ -119,12 +122,14 @@ impl Expr {
                 let parts: Vec<_> = parts.iter().map(|p| p.evaluate(at)).collect::<Result<_, _>>()?;
                 let mut shape = parts.first().ok_or_else(misfit)?.shape.clone();
                 shape[0] = parts.iter().map(|p| p.shape[0]).sum();
-                let matrix = Matrix::stack(parts.into_iter().map(|p| p.matrix).collect()).ok_or_else(misfit)?;
+                let matrix =
+                    Matrix::stack(parts.into_iter().map(|p| p.matrix).collect()).ok_or_else(misfit)?;
                 Ok(Shaped { shape, matrix })
             }
             Self::Permute(of, axes) => {
                 let of = of.evaluate(at)?;
-                let view = strides(axes, at).ok().filter(|v| v.len() == of.matrix.rows()).ok_or_else(misfit)?;
+                let view =
+                    strides(axes, at).ok().filter(|v| v.len() == of.matrix.rows()).ok_or_else(misfit)?;
                 select(of, &view).ok_or_else(misfit)
             }
             Self::PermuteColumns(of, axes) => {
@@ -136,7 +141,8 @@ impl Expr {
                 let parts: Vec<_> = parts.iter().map(|p| p.evaluate(at)).collect::<Result<_, _>>()?;
                 let mut shape = parts.first().ok_or_else(misfit)?.shape.clone();
                 shape[0] *= parts.len() as u64;
-                let matrix = Matrix::interleave(parts.into_iter().map(|p| p.matrix).collect()).ok_or_else(misfit)?;
+                let matrix =
+                    Matrix::interleave(parts.into_iter().map(|p| p.matrix).collect()).ok_or_else(misfit)?;
                 Ok(Shaped { shape, matrix })
             }
             Self::Transpose(of) => transpose(of.evaluate(at)?, at).ok_or_else(misfit),
@@ -162,7 +168,11 @@ impl Expr {
 
 fn stored(scope: Scope, tensor: &Tensor) -> Shaped {
     let shape: Vec<u64> = tensor.dims.iter().rev().copied().collect();
-    let (rows, row_len) = if tensor.format.block_len == 1 { rows_of(&shape) } else { (shape[..shape.len() - 1].iter().product(), tensor.dims[0]) };
+    let (rows, row_len) = if tensor.format.block_len == 1 {
+        rows_of(&shape)
+    } else {
+        (shape[..shape.len() - 1].iter().product(), tensor.dims[0])
+    };
     let source = scope.gguf.sources[tensor.source].clone();
     let stored = Stored { source, offset: tensor.file_offset, format: tensor.format, rows, row_len };
     Shaped { shape, matrix: Matrix::stored(stored) }
@@ -185,8 +195,15 @@ fn select(of: Shaped, rows: &Strides) -> Option<Shaped> {
 fn strides(axes: &[(Dim, Dim)], at: &Evaluation) -> Result<Strides, Error> {
     let axes: Vec<(u64, u64)> =
         axes.iter().map(|(e, s)| Ok((e.of(&at.scope)?, s.of(&at.scope)?))).collect::<Result<_, Error>>()?;
-    let fits = axes.iter().try_fold(1_u64, |product, &(e, s)| product.checked_mul(e)?.checked_mul(s.max(1))).is_some();
-    if fits { Ok(Strides::new(0, &axes)) } else { Err(Error::Arithmetic { what: format!("the axes {axes:?}") }) }
+    let fits = axes
+        .iter()
+        .try_fold(1_u64, |product, &(e, s)| product.checked_mul(e)?.checked_mul(s.max(1)))
+        .is_some();
+    if fits {
+        Ok(Strides::new(0, &axes))
+    } else {
+        Err(Error::Arithmetic { what: format!("the axes {axes:?}") })
+    }
 }
 
 fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {

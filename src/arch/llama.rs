@@ -66,9 +66,18 @@ static MIXTRAL_FIELDS: &[Field] = &[
 /// The second spelling of each expert is that of files of December 2023 to April 2024, a tensor an expert.
 static MIXTRAL_EXPERTS: &[Rule] = &[
     rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.block_sparse_moe.gate"),
-    rule("model.layers.{i}.block_sparse_moe.experts.{e}.w1", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps"))),
-    rule("model.layers.{i}.block_sparse_moe.experts.{e}.w2", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps"))),
-    rule("model.layers.{i}.block_sparse_moe.experts.{e}.w3", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps"))),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w1",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")),
+    ),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w2",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
+    ),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w3",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")),
+    ),
     rename("blk.{i}.ffn_gate.{e}", "model.layers.{i}.block_sparse_moe.experts.{e}.w1").optional(),
     rename("blk.{i}.ffn_down.{e}", "model.layers.{i}.block_sparse_moe.experts.{e}.w2").optional(),
     rename("blk.{i}.ffn_up.{e}", "model.layers.{i}.block_sparse_moe.experts.{e}.w3").optional(),

@@ -70,7 +70,9 @@ pub fn pick(gguf: &Gguf, class: Option<&str>) -> Result<&'static Spec, Error> {
             return Ok(spec);
         }
     }
-    Err(Error::Unsupported { what: format!("architecture {name:?}, but none of its classes fits: {}", classes()) })
+    Err(Error::Unsupported {
+        what: format!("architecture {name:?}, but none of its classes fits: {}", classes()),
+    })
 }
 
 impl Tell {
@@ -88,7 +90,9 @@ impl Tell {
                 words.iter().any(|word| names.iter().any(|name| name.contains(word)))
             }
             Self::Not(tell) => !tell.holds(scope)?,
-            Self::Any(tells) => tells.iter().map(|t| t.holds(scope)).collect::<Result<Vec<_>, _>>()?.contains(&true),
+            Self::Any(tells) => {
+                tells.iter().map(|t| t.holds(scope)).collect::<Result<Vec<_>, _>>()?.contains(&true)
+            }
         })
     }
 }

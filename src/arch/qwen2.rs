@@ -1,6 +1,6 @@
 //! Qwen 1.5, 2 and 2.5, QwQ, and the DeepSeek-R1 distillations of them.
 
-use super::shared::{ATTENTION, DECODER, ENDS, MLP, NORMS, NO_WINDOW};
+use super::shared::{ATTENTION, DECODER, ENDS, MLP, NO_WINDOW, NORMS};
 use super::spec::Spec;
 
 pub static SPEC: Spec = Spec {

@@ -1,6 +1,6 @@
 //! Qwen 1.5 MoE and Qwen 2 57B-A14B.
 
-use super::shared::{ATTENTION, DECODER, ENDS, EXPERTS, NORMS, NO_WINDOW, QWEN_EXPERTS, SHARED_EXPERT};
+use super::shared::{ATTENTION, DECODER, ENDS, EXPERTS, NO_WINDOW, NORMS, QWEN_EXPERTS, SHARED_EXPERT};
 use super::spec::{Spec, Value, field, int};
 
 pub static SPEC: Spec = Spec {

@@ -1,6 +1,6 @@
 //! Qwen 3, dense.
 
-use super::shared::{ATTENTION, DECODER, ENDS, MLP, NORMS, NO_WINDOW, QK_NORMS};
+use super::shared::{ATTENTION, DECODER, ENDS, MLP, NO_WINDOW, NORMS, QK_NORMS};
 use super::spec::{Spec, Value, field};
 
 pub static SPEC: Spec = Spec {

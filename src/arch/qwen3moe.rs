@@ -1,6 +1,6 @@
 //! Qwen 3 with experts: 30B-A3B, 235B-A22B, Coder.
 
-use super::shared::{ATTENTION, DECODER, ENDS, EXPERTS, NORMS, NO_WINDOW, QK_NORMS, QWEN_EXPERTS};
+use super::shared::{ATTENTION, DECODER, ENDS, EXPERTS, NO_WINDOW, NORMS, QK_NORMS, QWEN_EXPERTS};
 use super::spec::{Spec, Value, field};
 
 pub static SPEC: Spec = Spec {

@@ -62,7 +62,9 @@ fn llama3(scope: &Scope, factors: &[f32]) -> Result<Option<Json>, Error> {
         return Ok(None);
     }
     let head_dim = HEAD_DIM.of(scope)?;
-    let unfit = || Error::Unsupported { what: "rope_freqs.weight holds factors that are not Llama 3's scaling".into() };
+    let unfit = || Error::Unsupported {
+        what: "rope_freqs.weight holds factors that are not Llama 3's scaling".into(),
+    };
     let length = |i: usize| std::f64::consts::TAU * base.powf(2.0 * i as f64 / head_dim as f64);
     let between: Vec<(f64, f64)> = factors
         .iter()

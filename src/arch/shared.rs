@@ -13,7 +13,8 @@ pub const HEADS: Dim = Dim::Key("attention.head_count");
 /// Key and value heads; files without grouped attention may lack the key.
 pub const KV_HEADS: Dim = Dim::KeyOr("attention.head_count_kv", &HEADS);
 /// Rows of a head: given, or the query projection's share.
-pub const HEAD_DIM: Dim = Dim::KeyOr("attention.key_length", &Dim::Over(&Dim::Key("embedding_length"), &HEADS));
+pub const HEAD_DIM: Dim =
+    Dim::KeyOr("attention.key_length", &Dim::Over(&Dim::Key("embedding_length"), &HEADS));
 
 /// What every decoder's config.json holds. `vocab_size` is the embedding's rows: the key may be larger or absent.
 pub static DECODER: &[Field] = &[

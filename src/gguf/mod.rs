@@ -20,4 +20,4 @@ pub use directory::{Directory, TensorInfo};
 pub use error::{Error, Kind};
 pub use metadata::{Entry, Metadata};
 pub use model::{Gguf, OpenError, Tensor};
-pub use value::{Array, Strings, Value};
+pub use value::{Array, Strings, Value, shortest};

@@ -60,6 +60,12 @@ impl Format {
     }
 }
 
+impl std::fmt::Debug for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// The type of that id, if it is one that can stand in a file and be read.
 pub fn format(id: u32) -> Option<&'static Format> {
     let at = FORMATS.binary_search_by_key(&id, |format| format.id).ok()?;

@@ -72,8 +72,15 @@ impl Leaf {
 
     /// Column `i` is what column `columns.at(i)` was. `None` if that is beyond the last, or columns moved already.
     pub fn select_columns(&self, columns: Strides) -> Option<Self> {
-        let fits = columns.max()? < self.stored.row_len && columns.len() == self.stored.row_len && self.columns.is_none();
-        fits.then(|| Self { stored: self.stored.clone(), rows: self.rows.clone(), columns: Some(columns), op: self.op })
+        let fits = columns.max()? < self.stored.row_len
+            && columns.len() == self.stored.row_len
+            && self.columns.is_none();
+        fits.then(|| Self {
+            stored: self.stored.clone(),
+            rows: self.rows.clone(),
+            columns: Some(columns),
+            op: self.op,
+        })
     }
 
     /// The same rows with an operation on each element. `None` if there is one already.
@@ -116,7 +123,13 @@ impl Leaf {
         SCRATCH.with_borrow_mut(|scratch| self.fill_with(start, dtype, out, scratch))
     }
 
-    fn fill_with(&self, mut at: u64, dtype: Dtype, mut out: &mut [u8], scratch: &mut Scratch) -> Result<(), Error> {
+    fn fill_with(
+        &self,
+        mut at: u64,
+        dtype: Dtype,
+        mut out: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
         let width = dtype.width();
         while !out.is_empty() {
             let (row, column) = (at / self.row_len(), at % self.row_len());
@@ -138,7 +151,9 @@ impl Leaf {
                 taken = wanted.min((rows - 1) * self.row_len() + in_row);
                 (filled, out) = out.split_at_mut(taken as usize * width);
                 match rows {
-                    1 => self.fill_contiguous(source_row * self.row_len() + column, dtype, filled, scratch)?,
+                    1 => {
+                        self.fill_contiguous(source_row * self.row_len() + column, dtype, filled, scratch)?
+                    }
                     _ => self.fill_gathered(source_row, step, column, dtype, filled, scratch)?,
                 }
             }
@@ -154,7 +169,13 @@ impl Leaf {
     }
 
     /// Elements that lie one after the other in the source, from source element `start`.
-    fn fill_contiguous(&self, start: u64, dtype: Dtype, out: &mut [u8], scratch: &mut Scratch) -> Result<(), Error> {
+    fn fill_contiguous(
+        &self,
+        start: u64,
+        dtype: Dtype,
+        out: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
         if self.is_plain(dtype) {
             return self.stored.source.read_exact_at(self.stored.offset + start * dtype.width() as u64, out);
         }
@@ -198,7 +219,13 @@ impl Leaf {
             let (now, later) = rest.split_at_mut(((row_len - column) * dtype.width()).min(rest.len()));
             let stored = &raw[row * step as usize * row_bytes..][..row_bytes];
             let Format { block_len, block_bytes, .. } = *self.stored.format;
-            self.emit(&stored[column / block_len * block_bytes..], column % block_len, dtype, now, &mut scratch.values);
+            self.emit(
+                &stored[column / block_len * block_bytes..],
+                column % block_len,
+                dtype,
+                now,
+                &mut scratch.values,
+            );
             rest = later;
         }
         Ok(())

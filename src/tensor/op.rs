@@ -1,4 +1,4 @@
-use crate::quant::{Dtype, narrow};
+use crate::quant::{Dtype, round_to_odd};
 
 /// What happens to each element between decoding and encoding. No operation is the absence of one: adding 0.0 would
 /// turn -0.0 into +0.0.
@@ -24,4 +24,9 @@ impl ElementOp {
             Self::Log => values.iter_mut().for_each(|v| *v = narrow(dtype, f64::from(*v).ln())),
         }
     }
+}
+
+/// The `f32` that, encoded as `dtype`, is `value` rounded once.
+fn narrow(dtype: Dtype, value: f64) -> f32 {
+    if dtype.width() < Dtype::F32.width() { round_to_odd(value) } else { value as f32 }
 }

@@ -25,7 +25,9 @@ impl Strides {
         let mut merged: Vec<Axis> = Vec::with_capacity(axes.len());
         for &(extent, stride) in axes.iter().filter(|&&(extent, _)| extent != 1) {
             match merged.last_mut() {
-                Some(outer) if outer.stride == stride * extent => *outer = Axis { extent: outer.extent * extent, stride },
+                Some(outer) if outer.stride == stride * extent => {
+                    *outer = Axis { extent: outer.extent * extent, stride }
+                }
                 _ => merged.push(Axis { extent, stride }),
             }
         }

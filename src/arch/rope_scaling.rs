@@ -10,10 +10,10 @@ use super::{Error, Scope};
 /// # Errors
 /// If the file says something that no spelling expresses.
 pub fn rope_scaling(scope: &Scope) -> Result<Option<Json>, Error> {
-    if let Some(tensor) = scope.tensor("rope_freqs.weight") {
-        if let Some(scaling) = llama3(scope, &scope.values(tensor)?)? {
-            return Ok(Some(scaling));
-        }
+    if let Some(tensor) = scope.tensor("rope_freqs.weight")
+        && let Some(scaling) = llama3(scope, &scope.values(tensor)?)?
+    {
+        return Ok(Some(scaling));
     }
     let number = |key: &str| scope.f64(&format!("rope.scaling.{key}")).map(|v| v.map(Json::from));
     let whole = |key: &str| scope.u64(&format!("rope.scaling.{key}")).map(|v| v.map(Json::from));

@@ -89,10 +89,6 @@ impl Leaf {
         self.op.is_none().then(|| Self { stored: self.stored.clone(), rows, columns, op: Some(op) })
     }
 
-    pub fn rows(&self) -> u64 {
-        self.rows.len()
-    }
-
     pub fn row_len(&self) -> u64 {
         self.stored.row_len
     }

@@ -14,6 +14,15 @@ pub struct Verbatim<'a> {
     pub len: usize,
 }
 
+impl Verbatim<'_> {
+    /// This range and the next as one, if they are neighbours in the same source.
+    pub fn joined(self, next: &Self) -> Option<Self> {
+        let neighbours =
+            Arc::ptr_eq(self.source, next.source) && self.offset + self.len as u64 == next.offset;
+        neighbours.then_some(Self { len: self.len + next.len, ..self })
+    }
+}
+
 /// The bytes of one virtual file.
 pub trait FileContent: Send + Sync {
     /// Length in bytes; never changes.
@@ -37,11 +46,11 @@ pub trait FileContent: Send + Sync {
 }
 
 /// A file held in memory.
-pub struct Bytes(Box<[u8]>);
+pub struct Bytes(Arc<[u8]>);
 
 impl<T: Into<Vec<u8>>> From<T> for Bytes {
     fn from(bytes: T) -> Self {
-        Self(bytes.into().into_boxed_slice())
+        Self(bytes.into().into())
     }
 }
 

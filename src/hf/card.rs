@@ -1,0 +1,90 @@
+//! README.md of the folder: a model card from the metadata.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::gguf::Gguf;
+use crate::model::Model;
+
+/// The model card.
+pub fn markdown(model: &Model) -> String {
+    let text = |key: &str| model.gguf.metadata.value(key).and_then(|v| v.as_str());
+    let mut card = String::from("---\n");
+    if let Some(license) = text("general.license") {
+        let _ = writeln!(card, "license: {}", quoted(license));
+    }
+    if let Some(url) = text("general.base_model.0.repo_url") {
+        let repository = url.trim_start_matches("https://huggingface.co/");
+        let _ = writeln!(card, "base_model: {}", quoted(repository));
+    }
+    card.push_str("library_name: transformers\ntags:\n- gguf\n---\n\n");
+    let _ = writeln!(card, "# {}\n", model.name().replace(['\n', '\r'], " "));
+    let _ = writeln!(
+        card,
+        "This folder is a view of `{}` by rawrz-mount. Nothing here is stored: files are made when they are read.\n",
+        model.path.display()
+    );
+    for (label, key) in [
+        ("Author", "general.author"),
+        ("Organisation", "general.organization"),
+        ("Version", "general.version"),
+        ("Quantised by", "general.quantized_by"),
+        ("Source", "general.source.url"),
+        ("Description", "general.description"),
+    ] {
+        if let Some(value) = text(key) {
+            let _ = writeln!(card, "- {label}: {}", value.replace(['\n', '\r'], " "));
+        }
+    }
+    if let Some(weights) = &model.weights {
+        let spec = weights.spec;
+        let _ = writeln!(card, "- Class: {} (GGUF architecture {})", spec.class, spec.gguf);
+        let _ = writeln!(card, "- Shown as: {}", weights.dtype);
+        let _ = writeln!(card, "- Exactness: {}", exactness(model));
+    }
+    if let Some(note) = &model.tokenizer.note {
+        let _ = writeln!(card, "- Tokenizer: {note}");
+    }
+    let _ = writeln!(card, "\n## Stored types\n\n| type | tensors | bytes |\n|---|--:|--:|");
+    for (name, (count, bytes)) in types(&model.gguf) {
+        let _ = writeln!(card, "| {name} | {count} | {bytes} |");
+    }
+    card
+}
+
+/// How sure we are that the folder is the original: what is lost, what is rounded, and whether a case proves the class.
+pub fn exactness(model: &Model) -> String {
+    let Some(weights) = &model.weights else { return String::new() };
+    let quantised = model.gguf.tensors.iter().any(|t| t.format.dtype.is_none());
+    let mut text = if quantised {
+        "values are the quantised file's, as ggml decodes them".to_owned()
+    } else {
+        "tensors are those of the original, byte for byte where the dtype is the same".to_owned()
+    };
+    if let Some(loss) = weights.spec.loss {
+        let _ = write!(text, "; {loss}");
+    }
+    match weights.spec.proof {
+        [] => text.push_str("; no test case proves this class yet"),
+        [first, ..] => {
+            let _ = write!(text, "; the class is proved by case {first}");
+        }
+    }
+    text
+}
+
+/// Number and bytes of tensors by stored type.
+pub fn types(gguf: &Gguf) -> BTreeMap<&'static str, (usize, u64)> {
+    let mut types = BTreeMap::new();
+    for tensor in &gguf.tensors {
+        let (count, bytes) = types.entry(tensor.format.name).or_insert((0, 0));
+        *count += 1;
+        *bytes += tensor.len;
+    }
+    types
+}
+
+/// A YAML scalar: JSON strings are YAML.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,170 @@
+//! An opened model: its file, the class it came from, and the tensors of its folder, all checked.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value as Json};
+
+use crate::arch::{self, Scope, Spec};
+use crate::gguf::{self, Gguf};
+use crate::quant::Dtype;
+use crate::tensor::VirtualTensor;
+use crate::tokenizer::{self, Tokenizer};
+
+/// What the folder's float tensors are shown as.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Precision {
+    /// The file's own float type; bf16 for quantised files.
+    #[default]
+    Auto,
+    /// One dtype for all.
+    As(Dtype),
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "bf16" => Ok(Self::As(Dtype::Bf16)),
+            "fp16" => Ok(Self::As(Dtype::F16)),
+            "fp32" => Ok(Self::As(Dtype::F32)),
+            _ => Err(format!("{text:?} is none of auto, bf16, fp16, fp32")),
+        }
+    }
+}
+
+/// How to open a model.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What float tensors are shown as.
+    pub precision: Precision,
+    /// The Hugging Face class to show, where several share an architecture; `None`: by the file's tells.
+    pub class: Option<String>,
+    /// Whether tokenizer files are made; without, a file whose pre-tokenizer is unknown can still be shown.
+    pub tokenizer: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { precision: Precision::Auto, class: None, tokenizer: true }
+    }
+}
+
+/// A model, ready to be shown. From here on nothing can be wrong with it but the disk.
+pub struct Model {
+    /// The file or files.
+    pub gguf: Gguf,
+    /// The file that was named.
+    pub path: PathBuf,
+    /// Weights and configuration; `None` for a file that holds a vocabulary alone.
+    pub weights: Option<Weights>,
+    /// The tokenizer's files and special tokens.
+    pub tokenizer: Tokenizer,
+    /// Newest modification time of the files.
+    pub modified: SystemTime,
+}
+
+/// What a class makes of a file's tensors.
+pub struct Weights {
+    /// The class.
+    pub spec: &'static Spec,
+    /// What float tensors are shown as.
+    pub dtype: Dtype,
+    /// The folder's tensors in the order of the virtual file.
+    pub tensors: Vec<VirtualTensor>,
+    /// Fields of config.json that the architecture gives.
+    pub config: Map<String, Json>,
+}
+
+/// Why a model cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read as GGUF.
+    #[error(transparent)]
+    Gguf(#[from] gguf::OpenError),
+    /// Its architecture cannot be shown.
+    #[error("{}", path.display())]
+    Arch {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: arch::Error,
+    },
+    /// Its tokenizer cannot be shown.
+    #[error("{}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: tokenizer::Error,
+    },
+}
+
+impl Model {
+    /// Opens the model at `path` and checks everything that its folder will hold.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
+        let gguf = Gguf::open(path)?;
+        let modified =
+            gguf.sources.iter().map(|s| s.identity().modified).max().unwrap_or(SystemTime::UNIX_EPOCH);
+        let weights = if gguf.tensors.is_empty() { None } else { Some(weights(path, &gguf, options)?) };
+        let tokenizer = tokenizer(path, &gguf, options)?;
+        Ok(Self { gguf, path: path.to_owned(), weights, tokenizer, modified })
+    }
+
+    /// The model's name: `general.name`, or the file's.
+    pub fn name(&self) -> String {
+        let named = self.gguf.metadata.value("general.name").and_then(|v| v.as_str());
+        named.filter(|n| !n.trim().is_empty()).map_or_else(|| self.stem(), str::to_owned)
+    }
+
+    /// The file's name without `.gguf` and without the number of a split file.
+    pub fn stem(&self) -> String {
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let split = stem.len().checked_sub("-00001-of-00002".len()).filter(|_| self.gguf.sources.len() > 1);
+        split.and_then(|at| stem.get(..at)).unwrap_or(&stem).to_owned()
+    }
+}
+
+fn weights(path: &Path, gguf: &Gguf, options: &Options) -> Result<Weights, Error> {
+    let error = |source| Error::Arch { path: path.to_owned(), source };
+    let spec = arch::pick(gguf, options.class.as_deref()).map_err(error)?;
+    let dtype = match options.precision {
+        Precision::As(dtype) => dtype,
+        Precision::Auto => own_dtype(gguf),
+    };
+    let tensors = arch::bind(spec, gguf, dtype).map_err(error)?;
+    let config = arch::config(spec, &Scope::new(gguf, spec.gguf)).map_err(error)?;
+    Ok(Weights { spec, dtype, tensors, config })
+}
+
+/// The float type that most of the file's weights have, bf16 if most are quantised.
+fn own_dtype(gguf: &Gguf) -> Dtype {
+    let floats = [Dtype::Bf16, Dtype::F16, Dtype::F32];
+    let elements = |dtype: Option<Dtype>| -> u64 {
+        let of = gguf.tensors.iter().filter(|t| t.format.dtype == dtype);
+        of.map(|t| t.dims.iter().product::<u64>()).sum()
+    };
+    let own =
+        floats.into_iter().max_by_key(|&d| elements(Some(d))).filter(|&d| elements(Some(d)) > elements(None));
+    own.unwrap_or(Dtype::Bf16)
+}
+
+fn tokenizer(path: &Path, gguf: &Gguf, options: &Options) -> Result<Tokenizer, Error> {
+    let metadata = &gguf.metadata;
+    let text = |key: &str| metadata.value(key).and_then(|v| v.as_str()).unwrap_or_default();
+    let architecture = text("general.architecture");
+    let max_length = metadata.value(&format!("{architecture}.context_length")).and_then(|v| v.as_u64());
+    let context = tokenizer::Context { metadata, architecture, model_name: text("general.name"), max_length };
+    if options.tokenizer {
+        tokenizer::build(&context).map_err(|source| Error::Tokenizer { path: path.to_owned(), source })
+    } else {
+        let note = Some("left out on request".to_owned());
+        Ok(Tokenizer { files: Vec::new(), special: tokenizer::special_tokens(metadata), note })
+    }
+}

@@ -1,7 +1,10 @@
 //! Qwen 3 with experts: 30B-A3B, 235B-A22B, Coder.
 
 use super::shared::{ATTENTION, DECODER, ENDS, EXPERTS, NO_WINDOW, NORMS, QK_NORMS, QWEN_EXPERTS};
-use super::spec::{Spec, Value, field};
+use serde_json::Value as Json;
+
+use super::spec::{Spec, Value, derived, field};
+use super::{Error, Scope};
 
 pub static SPEC: Spec = Spec {
     gguf: "qwen3moe",
@@ -14,7 +17,7 @@ pub static SPEC: Spec = Spec {
         NO_WINDOW,
         QWEN_EXPERTS,
         &[
-            field("norm_topk_prob", Value::Bool(true)), // no GGUF says it; true in every published model
+            derived("norm_topk_prob", normalised_weights),
             field("attention_bias", Value::Present("blk.0.attn_q.bias")),
         ],
     ],
@@ -23,3 +26,10 @@ pub static SPEC: Spec = Spec {
     proof: &["Qwen3MoeForCausalLM"],
     source: "conversion/qwen.py, class Qwen3MoeModel, llama.cpp 0c1e5709",
 };
+
+/// Whether the weights of the chosen experts are made to sum to one. No GGUF says it. It is true in every published
+/// model, and each of those states its head size; a file without that key came from a config that left the class's
+/// defaults, where it is false.
+fn normalised_weights(scope: &Scope) -> Result<Option<Json>, Error> {
+    Ok(Some(scope.u64("attention.key_length")?.is_some().into()))
+}

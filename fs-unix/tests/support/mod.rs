@@ -4,9 +4,10 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 pub mod helper;
+#[path = "../../../tests/support/probe.rs"]
+pub mod probe;
 pub mod sources;
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
@@ -19,27 +20,22 @@ use tempfile::TempDir;
 /// Says whether a mount can be made here at all.
 pub fn need_fuse(test: &str) -> bool {
     let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    need(test, "/dev/fuse cannot be opened", device.is_ok()) && need_root(test)
+    need(test, "a /dev/fuse that opens", device.is_ok()) && need_root(test)
 }
 
 /// Says whether this is root, who mounts without the setuid helper and may change `/dev/fuse`.
 pub fn need_root(test: &str) -> bool {
-    need(test, "not root", rustix::process::geteuid().is_root())
+    need(test, "root", rustix::process::geteuid().is_root())
 }
 
 /// Says whether a program is installed.
 pub fn need_program(test: &str, program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    need(test, &format!("{program} is not installed"), found.is_ok())
+    need(test, program, found.is_ok())
 }
 
-fn need(test: &str, reason: &str, met: bool) -> bool {
-    if !met {
-        let all = env::var_os("RAWRZ_TEST_REQUIRE").is_some_and(|v| v == "all");
-        assert!(!all, "{test} is required to run, but: {reason}");
-        eprintln!("SKIPPED {test}: {reason}");
-    }
-    met
+fn need(test: &str, what: &str, met: bool) -> bool {
+    probe::require(test, what, met.then_some(())).is_some()
 }
 
 /// A tree mounted on a directory of its own.

@@ -2,4 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod memory;
+#[cfg(unix)]
+pub mod mounted;
 pub mod probe;

@@ -3,6 +3,7 @@
 pub mod gguf;
 pub mod quant;
 pub mod source;
+pub mod tokenizer;
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("rawrz maps files larger than 4 GiB and needs a 64-bit target");

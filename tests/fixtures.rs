@@ -1,5 +1,7 @@
 //! The committed fixtures are the shared test data's, not a version of their own.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -85,6 +85,9 @@ pub enum Error {
         /// Type of what covers it.
         fs_type: String,
     },
+    /// Linux has it, this system does not.
+    #[error("{0} is not there on this system")]
+    NotOnThisSystem(&'static str),
     /// The session between kernel and server failed.
     #[error("the FUSE session failed")]
     Session(#[source] io::Error),

@@ -7,12 +7,13 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rawrz_fs_unix::Options;
+use rawrz_fs_unix::{Options, Watchdog};
 
 use super::sources::sample;
 
 const MOUNTPOINT: &str = "RAWRZ_TEST_HELPER_MOUNTPOINT";
 const ALLOW_OTHER: &str = "RAWRZ_TEST_HELPER_ALLOW_OTHER";
+const AUTO_UNMOUNT: &str = "RAWRZ_TEST_HELPER_AUTO_UNMOUNT";
 const PREFIX: &str = "HELPER ";
 
 /// The body of the `helper` tests.
@@ -21,6 +22,7 @@ pub fn run() {
     let options = Options {
         name: "helper".into(),
         allow_other: env::var_os(ALLOW_OTHER).is_some(),
+        auto_unmount: env::var_os(AUTO_UNMOUNT).map(|_| watchdog()),
         ..Options::default()
     };
     match rawrz_fs_unix::mount(sample().0, Path::new(&mountpoint), &options) {
@@ -32,6 +34,27 @@ pub fn run() {
     }
 }
 
+/// The body of the `watchdog` tests.
+pub fn run_watchdog() {
+    if env::var_os(AUTO_UNMOUNT).is_some() {
+        let args: Vec<_> = env::args_os().collect();
+        rawrz_fs_unix::watch(&args[args.len() - 3..]).unwrap();
+    }
+}
+
+/// The test binary as a watchdog. The arguments behind these look like names of tests, of which there are none.
+fn watchdog() -> Watchdog {
+    let args = ["--exact", "watchdog"].map(Into::into).to_vec();
+    Watchdog { program: env::current_exe().unwrap(), args }
+}
+
+/// What a helper's mount is given besides the mountpoint.
+#[derive(Clone, Copy, Default)]
+pub struct Flags {
+    pub allow_other: bool,
+    pub auto_unmount: bool,
+}
+
 /// A process that serves [`sample`]; killed when dropped.
 pub struct Helper {
     pub child: Child,
@@ -41,7 +64,7 @@ pub struct Helper {
 
 impl Helper {
     /// Starts it; `prefix` is a command that runs another, as `setpriv --reuid=1`.
-    pub fn start(prefix: &[&str], mountpoint: &Path, allow_other: bool) -> Self {
+    pub fn start(prefix: &[&str], mountpoint: &Path, flags: Flags) -> Self {
         let exe = env::current_exe().unwrap();
         let mut words = prefix.iter().map(|w| w.to_string()).chain([exe.to_str().unwrap().to_owned()]);
         let mut command = Command::new(words.next().unwrap());
@@ -50,8 +73,10 @@ impl Helper {
             .args(["--exact", "helper", "--nocapture"])
             .env(MOUNTPOINT, mountpoint)
             .stdout(Stdio::piped());
-        if allow_other {
-            command.env(ALLOW_OTHER, "1");
+        for (name, set) in [(ALLOW_OTHER, flags.allow_other), (AUTO_UNMOUNT, flags.auto_unmount)] {
+            if set {
+                command.env(name, "1");
+            }
         }
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();

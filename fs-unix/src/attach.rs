@@ -112,7 +112,10 @@ fn fusermount_options(options: &Options) -> String {
 
 /// The name in the mount table. Control characters have no place there (and a NUL would end it).
 fn source_name(options: &Options) -> String {
-    format!("rawrz:{}", options.name.replace(|c: char| c.is_control(), "?"))
+    match options.name.as_str() {
+        "" => "rawrz".into(),
+        name => format!("rawrz:{}", name.replace(|c: char| c.is_control(), "?")),
+    }
 }
 
 /// fusermount3 splits its options at commas and takes a backslash as the escape for both.

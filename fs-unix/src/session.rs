@@ -20,7 +20,7 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How to mount.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What the mount table shows after `rawrz:`.
+    /// What the mount table shows after `rawrz:`; `rawrz` alone if empty.
     pub name: String,
     /// Lets other users in, root included; where the server is not root, `/etc/fuse.conf` must allow it.
     pub allow_other: bool,

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rawrz_fs_unix::{Error, Mount, Options, Target, Watchdog, inspect, mount, unmount};
 use support::helper::{self, Flags, Helper};
 use support::sources::sample;
-use support::{Mounted, mounts_at, need_fuse, need_program};
+use support::{Mounted, mounts_at, need_fuse, need_program, need_root};
 use tempfile::TempDir;
 
 #[test]
@@ -29,7 +29,9 @@ fn watchdog() {
 }
 
 fn ready(test: &str) -> bool {
-    need_fuse(test) && ["findmnt", "mount", "umount"].iter().all(|program| need_program(test, program))
+    need_fuse(test)
+        && need_root(test)
+        && ["findmnt", "mount", "umount"].iter().all(|program| need_program(test, program))
 }
 
 fn mount_sample(dir: &Path) -> Mount {

@@ -7,24 +7,30 @@ pub mod helper;
 pub mod sources;
 
 use std::env;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rawrz_fs_unix::{Mount, Options};
 use rawrz_vfs::Tree;
-use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Says whether a mount can be made here at all.
 pub fn need_fuse(test: &str) -> bool {
     let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    need(test, "/dev/fuse cannot be opened", device.is_ok()) && need_root(test)
+    need(test, "/dev/fuse cannot be opened", device.is_ok())
+        && (is_root() || need_program(test, "fusermount3"))
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// Says whether this is root, who mounts without the setuid helper and may change `/dev/fuse`.
 pub fn need_root(test: &str) -> bool {
-    need(test, "not root", rustix::process::geteuid().is_root())
+    need(test, "not root", is_root())
 }
 
 /// Says whether a program is installed.
@@ -33,11 +39,13 @@ pub fn need_program(test: &str, program: &str) -> bool {
     need(test, &format!("{program} is not installed"), found.is_ok())
 }
 
+/// Reports a test that cannot run; fails it if `RAWRZ_TEST_REQUIRE` is `all`.
+#[allow(clippy::explicit_write)] // the harness hides what eprintln says in a test that passes
 fn need(test: &str, reason: &str, met: bool) -> bool {
     if !met {
         let all = env::var_os("RAWRZ_TEST_REQUIRE").is_some_and(|v| v == "all");
         assert!(!all, "{test} is required to run, but: {reason}");
-        eprintln!("SKIPPED {test}: {reason}");
+        writeln!(io::stderr(), "SKIPPED {test}: {reason}").unwrap();
     }
     met
 }

@@ -6,6 +6,7 @@ pub mod hf;
 pub mod model;
 pub mod quant;
 pub mod source;
+pub mod tensor;
 pub mod tokenizer;
 
 #[cfg(not(target_pointer_width = "64"))]

@@ -1,6 +1,8 @@
 //! A catalogue of broken files, each with the error it must give: kind, place and name. The idea, stage by stage, is
 //! llama.cpp's `tests/test-gguf.cpp`. A new branch of the parser has a row here.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
+
 mod support;
 
 use rawrz::gguf::writer::{Tensor, Writer};

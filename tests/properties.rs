@@ -1,5 +1,7 @@
 //! The tensor engine against naive twins that work on whole arrays: any transform, any type, any dtype, any cut.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
+
 mod support;
 
 use std::sync::Arc;
@@ -271,7 +273,7 @@ fn pieces_of_large_tensors_join() {
     ];
     for (id, rows, blocks, steps) in shapes {
         let format = quant::format(id).unwrap();
-        let bytes: Vec<u8> = (0..4093_u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..4093_u32).map(|i| ((i * i) >> 3) as u8).collect();
         let (stored, mut whole) = stored(format, rows, blocks, bytes, 5);
         let cache = Arc::new(TileCache::default());
         let mut matrix = Matrix::stored(stored.clone());

@@ -2,6 +2,7 @@
 //! dequantisation gives (quant/expected.json).
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
 
 mod support;
 

@@ -3,6 +3,7 @@
 
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)] // maps files as loaders do
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
 
 mod support;
 

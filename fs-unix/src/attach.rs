@@ -18,6 +18,7 @@ use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::adapter::Adapter;
 use crate::mountinfo::{self, Entry};
+use crate::watchdog::{Guard, Watchdog};
 use crate::{Error, Options, Target, fusermount};
 
 const DEVICE: &str = "/dev/fuse";
@@ -111,7 +112,10 @@ fn fusermount_options(options: &Options) -> String {
 
 /// The name in the mount table. Control characters have no place there (and a NUL would end it).
 fn source_name(options: &Options) -> String {
-    format!("rawrz:{}", options.name.replace(|c: char| c.is_control(), "?"))
+    match options.name.as_str() {
+        "" => "rawrz".into(),
+        name => format!("rawrz:{}", name.replace(|c: char| c.is_control(), "?")),
+    }
 }
 
 /// fusermount3 splits its options at commas and takes a backslash as the escape for both.
@@ -136,7 +140,7 @@ fn entry(mountpoint: &Path) -> Result<Entry, Error> {
         .ok_or_else(|| Error::NotMounted(mountpoint.into()))
 }
 
-fn mounts() -> Result<Vec<Entry>, Error> {
+pub(crate) fn mounts() -> Result<Vec<Entry>, Error> {
     mountinfo::read().map_err(Error::io("cannot read", "/proc/self/mountinfo"))
 }
 
@@ -162,12 +166,12 @@ pub(crate) fn unmount(mountpoint: &Path) -> Result<(), Error> {
 
 /// Whether the FUSE mount at a path has lost its server. statfs, since the kernel always passes that on; attributes of
 /// a dead mount may still come from its cache.
-fn is_dead(mountpoint: &Path) -> bool {
+pub(crate) fn is_dead(mountpoint: &Path) -> bool {
     rustix::fs::statfs(mountpoint).is_err_and(|errno| errno == Errno::NOTCONN)
 }
 
 /// Unmounts lazily whatever is on top at a path.
-fn detach(mountpoint: &Path) -> Result<(), Error> {
+pub(crate) fn detach(mountpoint: &Path) -> Result<(), Error> {
     match rustix::mount::unmount(mountpoint, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
         Ok(()) => Ok(()),
         Err(Errno::PERM) => fusermount::unmount(mountpoint),
@@ -197,6 +201,11 @@ impl Attachment {
             }
             _ => Ok(()), // detached by someone else; files are still open
         }
+    }
+
+    /// Starts a process that unmounts this mount if we are killed.
+    pub(crate) fn guard(&self, watchdog: &Watchdog) -> Result<Guard, Error> {
+        Guard::start(watchdog, &self.entry)
     }
 
     /// Removes what is left on the path after the session has ended: nothing after an unmount, a dead mount if the

@@ -6,6 +6,7 @@ use std::process::Command;
 use fuser::{Config, MountOption, Session, SessionACL};
 
 use crate::adapter::Adapter;
+use crate::watchdog::{Guard, Watchdog};
 use crate::{Error, Options, Target};
 
 /// A mount.
@@ -58,6 +59,10 @@ pub(crate) fn unmount(mountpoint: &Path) -> Result<(), Error> {
 impl Attachment {
     pub(crate) fn detach(&self) -> Result<(), Error> {
         unmount(&self.mountpoint)
+    }
+
+    pub(crate) fn guard(&self, _: &Watchdog) -> Result<Guard, Error> {
+        Err(Error::NotOnThisSystem("--auto-unmount"))
     }
 
     /// fuser's session has unmounted.

@@ -69,12 +69,12 @@ pub struct Tokenizer {
     pub note: Option<String>,
 }
 
-/// The ids of special tokens, without a look at the vocabulary: for a model served without a tokenizer.
+/// The special tokens alone, for a model that is to be shown without a tokenizer.
 ///
 /// # Errors
 /// If a key's value is no token id.
-pub fn special_tokens(metadata: &Metadata) -> Result<SpecialTokens, Error> {
-    special::read(metadata)
+pub fn without(context: &Context) -> Result<Tokenizer, Error> {
+    without_files(context, "left out on request")
 }
 
 /// Builds the tokenizer files.

@@ -1,5 +1,7 @@
 //! A model mounted for a test, and the parts of its folder.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use fuser::{Config, Session, SessionACL};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -46,7 +47,7 @@ pub(crate) fn attach(
     let watched = device.try_clone().map_err(Error::Session)?;
     let mut config = Config::default();
     config.acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
-    config.n_threads = Some(options.threads());
+    config.n_threads = Some(threads(options));
     // Each further descriptor is opened from the device's path: only where we may.
     config.clone_fd = openable;
     let ready = Session::from_fd(adapter, device, config.acl, config)
@@ -63,6 +64,12 @@ pub(crate) fn attach(
             Err(error)
         }
     }
+}
+
+/// Requests are served to the end by the worker that takes them, so workers are what decodes in parallel.
+fn threads(options: &Options) -> usize {
+    let cores = || thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16));
+    options.threads.unwrap_or_else(cores).max(1)
 }
 
 /// Mounts by mount(2), or through fusermount3 where the device is closed to us or mounting is not allowed to us.
@@ -123,11 +130,15 @@ fn escape(name: &str) -> String {
     name.replace('\\', r"\\").replace(',', r"\,")
 }
 
-/// Raises the mount's readahead, which only root may.
+/// Raises the mount's readahead, which only root may. One that somebody has set higher stays.
 fn tune(entry: &Entry) {
     let path = format!("/sys/class/bdi/{}/read_ahead_kb", entry.device);
+    let current = fs::read_to_string(&path).ok().and_then(|kb| kb.trim().parse::<u32>().ok());
+    if current.is_some_and(|kb| kb >= READ_AHEAD_KB) {
+        return;
+    }
     match fs::write(&path, READ_AHEAD_KB.to_string()) {
-        Ok(()) => tracing::debug!(path, READ_AHEAD_KB, "readahead raised"),
+        Ok(()) => tracing::debug!(path, from = current, to = READ_AHEAD_KB, "readahead raised"),
         Err(error) => tracing::debug!(path, %error, "readahead left as it is"),
     }
 }
@@ -168,6 +179,11 @@ pub(crate) fn unmount(mountpoint: &Path) -> Result<(), Error> {
 /// a dead mount may still come from its cache.
 pub(crate) fn is_dead(mountpoint: &Path) -> bool {
     rustix::fs::statfs(mountpoint).is_err_and(|errno| errno == Errno::NOTCONN)
+}
+
+/// Asks the mount on a path something that only its server can answer.
+pub(crate) fn probe(mountpoint: &Path) -> Result<(), Error> {
+    rustix::fs::statfs(mountpoint).map(drop).map_err(|errno| Error::Session(errno.into()))
 }
 
 /// Unmounts lazily whatever is on top at a path.

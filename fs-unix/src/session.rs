@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rawrz_vfs::Tree;
 
 use crate::adapter::{Adapter, Owner};
-use crate::attach::{Attachment, attach};
+use crate::attach::{Attachment, attach, probe};
 use crate::watchdog::{Guard, Watchdog};
 use crate::{Error, Stats, target};
 
@@ -28,13 +28,6 @@ pub struct Options {
     pub auto_unmount: Option<Watchdog>,
     /// Number of worker threads; as many as cores, at least 2 and at most 16, unless given. Linux only.
     pub threads: Option<usize>,
-}
-
-impl Options {
-    pub(crate) fn threads(&self) -> usize {
-        let cores = || thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16));
-        self.threads.unwrap_or_else(cores).max(1)
-    }
 }
 
 /// Mounts a tree. When this returns the folder can be read.
@@ -59,6 +52,10 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, options: &Options) -> Result<Mo
         .name("rawrz-session".into())
         .spawn(move || serving.end(session.run()))
         .map_err(Error::Session)?;
+    if let Err(error) = probe(&mount.mountpoint) {
+        mount.unmount()?; // the session's own error says more
+        return Err(error);
+    }
     if let Some(watchdog) = &options.auto_unmount
         && let Some(attachment) = &shared.lock().attachment
     {

@@ -35,14 +35,14 @@ pub struct Watchdog {
 /// # Errors
 /// [`Error::UnmountRefused`]; [`Error::Io`] if `args` are not those that [`crate::mount`] gave.
 pub fn watch(args: &[OsString]) -> Result<(), Error> {
-    let [mountpoint, id, device] = args else {
+    let [mountpoint, device] = args else {
         return Err(Error::io("cannot watch", "")(io::ErrorKind::InvalidInput.into()));
     };
     // Nothing is ever written; an error means as much as the end.
     let _ = io::stdin().read_to_end(&mut Vec::new());
     let mountpoint = Path::new(mountpoint);
     let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline && is_there(mountpoint, id, device)? {
+    while Instant::now() < deadline && is_there(mountpoint, device)? {
         if is_dead(mountpoint) {
             return detach(mountpoint);
         }
@@ -51,10 +51,11 @@ pub fn watch(args: &[OsString]) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_there(mountpoint: &Path, id: &OsStr, device: &OsStr) -> Result<bool, Error> {
+/// Whether the mount is there and on top. A device number is given again only once the mount is gone, and then what has
+/// it is not dead.
+fn is_there(mountpoint: &Path, device: &OsStr) -> Result<bool, Error> {
     let entries = mounts()?;
-    let top = mountinfo::topmost(&entries, mountpoint);
-    Ok(top.is_some_and(|top| id == OsStr::new(&top.id.to_string()) && device == OsStr::new(&top.device)))
+    Ok(mountinfo::topmost(&entries, mountpoint).is_some_and(|top| device == OsStr::new(&top.device)))
 }
 
 /// A running watchdog. Dropped after the mount, it finds nothing to do and ends.
@@ -66,7 +67,6 @@ impl Guard {
         let child = Command::new(&watchdog.program)
             .args(&watchdog.args)
             .arg(&mount.mountpoint)
-            .arg(mount.id.to_string())
             .arg(&mount.device)
             .current_dir("/")
             .process_group(0) // a signal to the server's group must not end it too

@@ -9,14 +9,19 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rawrz_fs_unix::{Error, Mount, Options, Target, Watchdog, inspect, mount, unmount};
+use rawrz_vfs::{FileContent, NodeId, Tree};
 use support::helper::{self, Flags, Helper};
 use support::sources::sample;
 use support::{Mounted, mounts_at, need_fuse, need_program, need_root};
 use tempfile::TempDir;
+
+/// How long files that are open after an unmount are waited for (session.rs).
+const LINGER: Duration = Duration::from_secs(5);
 
 #[test]
 fn helper() {
@@ -65,7 +70,7 @@ fn unmount_and_drop_leave_an_empty_directory() {
     assert_eq!(mount.mountpoint(), dir.path().canonicalize().unwrap());
     let start = Instant::now();
     mount.unmount().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < LINGER);
     assert!(mounts_at(dir.path()).is_empty());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 
@@ -126,7 +131,7 @@ fn a_busy_mount_is_gone_at_once_and_serves_open_files_for_a_while() {
     drop(file);
     let start = Instant::now();
     waiter.join().unwrap().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(2), "ends when the last file is closed");
+    assert!(start.elapsed() < LINGER, "ends when the last file is closed");
 }
 
 #[test]
@@ -140,7 +145,7 @@ fn a_file_kept_open_does_not_keep_us_from_ending() {
     let start = Instant::now();
     mount.unmount().unwrap();
     let took = start.elapsed();
-    assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(8), "{took:?}");
+    assert!(took >= LINGER && took < LINGER * 4, "{took:?}");
     assert!(mounts_at(dir.path()).is_empty());
     drop(file);
 }
@@ -208,6 +213,74 @@ fn what_was_mounted_after_ours_stays() {
     assert_eq!(mounts_at(dir.path()), ["fuse.rawrz rawrz:life"]);
     assert_eq!(fs::read(dir.path().join("config.json")).unwrap(), b"{}\n");
     second.unmount().unwrap();
+}
+
+/// The connection of the first mount is gone, but its session has not noticed: its only worker is in a read. Meanwhile
+/// a second mount is made, which the kernel may give the first one's numbers.
+#[test]
+fn a_mount_that_took_the_place_of_a_busy_session_stays() {
+    if !ready("a_mount_that_took_the_place_of_a_busy_session_stays") {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let (entered, arrived) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let content = Waiting { entered, released: Mutex::new(released) };
+    let mut tree = Tree::builder(support::moment());
+    tree.file(NodeId::ROOT, "file", support::moment(), Arc::new(content));
+    let options = Options { threads: Some(1), ..Options::default() };
+    let first = mount(tree.build(), dir.path(), &options).unwrap();
+    let reader = thread::spawn({
+        let file = dir.path().join("file");
+        move || fs::read(file)
+    });
+    arrived.recv().unwrap();
+    assert!(run("umount", &["-i", "-f", "-l"], dir.path()));
+    assert!(reader.join().unwrap().is_err());
+    let second = mount_sample(dir.path());
+    first.unmounter().unmount().unwrap();
+    assert_eq!(mounts_at(dir.path()), ["fuse.rawrz rawrz:life"]);
+    release.send(()).unwrap();
+    first.wait().unwrap();
+    assert_eq!(mounts_at(dir.path()), ["fuse.rawrz rawrz:life"]);
+    second.unmount().unwrap();
+}
+
+/// A file whose read waits to be released.
+struct Waiting {
+    entered: mpsc::Sender<()>,
+    released: Mutex<mpsc::Receiver<()>>,
+}
+
+impl FileContent for Waiting {
+    fn len(&self) -> u64 {
+        4096
+    }
+
+    fn read_exact_at(&self, _: u64, buf: &mut [u8]) -> Result<(), rawrz_vfs::Error> {
+        self.entered.send(()).unwrap();
+        self.released.lock().unwrap().recv().unwrap();
+        buf.fill(0);
+        Ok(())
+    }
+}
+
+/// 16 workers need more descriptors than there are, which shows only after the mount is made.
+#[test]
+fn a_session_that_does_not_start_is_an_error_and_no_mount() {
+    let test = "a_session_that_does_not_start_is_an_error_and_no_mount";
+    if !ready(test) || !need_program(test, "prlimit") {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let flags = Flags { threads: Some("16"), ..Flags::default() };
+    let helper = Helper::start(&["prlimit", "--nofile=12:12"], dir.path(), flags);
+    assert_eq!(helper.said, "the FUSE session failed");
+    assert!(mounts_at(dir.path()).is_empty());
+    drop(helper);
+    let helper = Helper::start(&["prlimit", "--nofile=40:40"], dir.path(), flags);
+    assert_eq!(helper.said, "ready");
+    unmount(dir.path()).unwrap();
 }
 
 #[test]

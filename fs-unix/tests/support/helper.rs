@@ -15,6 +15,7 @@ const MOUNTPOINT: &str = "RAWRZ_TEST_HELPER_MOUNTPOINT";
 const ALLOW_OTHER: &str = "RAWRZ_TEST_HELPER_ALLOW_OTHER";
 const AUTO_UNMOUNT: &str = "RAWRZ_TEST_HELPER_AUTO_UNMOUNT";
 const UNMOUNT_ON_EOF: &str = "RAWRZ_TEST_HELPER_UNMOUNT_ON_EOF";
+const THREADS: &str = "RAWRZ_TEST_HELPER_THREADS";
 const NAME: &str = "RAWRZ_TEST_HELPER_NAME";
 const PREFIX: &str = "HELPER ";
 
@@ -25,7 +26,7 @@ pub fn run() {
         name: env::var(NAME).unwrap_or_else(|_| "helper".into()),
         allow_other: env::var_os(ALLOW_OTHER).is_some(),
         auto_unmount: env::var_os(AUTO_UNMOUNT).map(|_| watchdog()),
-        ..Options::default()
+        threads: env::var(THREADS).ok().map(|n| n.parse().unwrap()),
     };
     match rawrz_fs_unix::mount(sample().0, Path::new(&mountpoint), &options) {
         Ok(mount) => {
@@ -45,7 +46,7 @@ pub fn run() {
 pub fn run_watchdog() {
     if env::var_os(AUTO_UNMOUNT).is_some() {
         let args: Vec<_> = env::args_os().collect();
-        rawrz_fs_unix::watch(&args[args.len() - 3..]).unwrap();
+        rawrz_fs_unix::watch(&args[args.len() - 2..]).unwrap();
     }
 }
 
@@ -64,6 +65,7 @@ pub struct Flags {
     pub unmount_on_eof: bool,
     /// The mount's name, `helper` unless given.
     pub name: Option<&'static str>,
+    pub threads: Option<&'static str>,
 }
 
 /// A process that serves [`sample`]; killed when dropped.
@@ -92,6 +94,7 @@ impl Helper {
             (AUTO_UNMOUNT, flag(flags.auto_unmount)),
             (UNMOUNT_ON_EOF, flag(flags.unmount_on_eof)),
             (NAME, flags.name),
+            (THREADS, flags.threads),
         ] {
             command.envs(value.map(|value| (variable, value)));
         }

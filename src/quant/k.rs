@@ -1,7 +1,7 @@
 //! The K-quants: super-blocks of 256 weights, with small integer scales that are themselves scaled by halves.
 
 use super::float::half_at;
-use super::simd::field;
+use super::simd::{each_by_itself, field};
 
 /// `scales 16 | codes 64 | scale f16 | minimum f16`
 ///
@@ -13,6 +13,7 @@ pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
     let scales: &[u8; 16] = field(block, 0);
     let (scale, minimum) = (half_at(block, 80), half_at(block, 82));
     for run in 0..16 {
+        each_by_itself();
         let codes: &[u8; 16] = field(block, 16 + 32 * (run / 8) + 16 * (run % 2));
         let shift = run % 8 / 2 * 2;
         let scale = scale * f32::from(scales[run] & 15);
@@ -32,6 +33,7 @@ pub(super) fn q3_k(block: &[u8; 110], values: &mut [f32; 256]) {
     let scales = q3_k_scales(field(block, 96));
     let scale = half_at(block, 108);
     for run in 0..16 {
+        each_by_itself();
         let thirds: &[u8; 16] = field(block, 16 * (run % 2));
         let codes: &[u8; 16] = field(block, 32 + 32 * (run / 8) + 16 * (run % 2));
         let shift = run % 8 / 2 * 2;
@@ -62,6 +64,7 @@ fn q3_k_scales(packed: &[u8; 12]) -> [i8; 16] {
 pub(super) fn q4_k(block: &[u8; 144], values: &mut [f32; 256]) {
     let (scales, minima) = q4_k_scales(block);
     for i in 0..4 {
+        each_by_itself();
         let codes: &[u8; 32] = field(block, 16 + 32 * i);
         for l in 0..32 {
             values[64 * i + l] = scales[2 * i] * f32::from(codes[l] & 15) - minima[2 * i];
@@ -80,6 +83,7 @@ pub(super) fn q5_k(block: &[u8; 176], values: &mut [f32; 256]) {
     let (scales, minima) = q4_k_scales(block);
     let fifths: &[u8; 32] = field(block, 16);
     for i in 0..4 {
+        each_by_itself();
         let codes: &[u8; 32] = field(block, 48 + 32 * i);
         for l in 0..32 {
             let code = codes[l] & 15 | (fifths[l] >> (2 * i) & 1) << 4;
@@ -100,15 +104,24 @@ pub(super) fn q5_k(block: &[u8; 176], values: &mut [f32; 256]) {
 #[inline(always)]
 fn q4_k_scales<const BYTES: usize>(block: &[u8; BYTES]) -> ([f32; 8], [f32; 8]) {
     let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
-    let [first, second, third] = [4, 8, 12].map(|at| u32::from_le_bytes(*field(block, at)));
-    let six = |low: u32, high: u32| {
-        let low = (low & 0x3f3f_3f3f).to_le_bytes();
-        let high = (third >> high & 0x0f0f_0f0f | TOPS & if high == 0 { first >> 2 } else { second >> 2 })
-            .to_le_bytes();
-        [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]]
-    };
-    const TOPS: u32 = 0x3030_3030;
-    (six(first, 0).map(|code| scale * f32::from(code)), six(second, 4).map(|code| minimum * f32::from(code)))
+    let first = u32::from_le_bytes(*field(block, 4));
+    let second = u32::from_le_bytes(*field(block, 8));
+    let third = u32::from_le_bytes(*field(block, 12));
+    let scale_codes = six_bits(first, third);
+    let minimum_codes = six_bits(second, third >> 4);
+    let (mut scales, mut minima) = ([0.0; 8], [0.0; 8]);
+    for k in 0..8 {
+        scales[k] = scale * f32::from(scale_codes[k]);
+        minima[k] = minimum * f32::from(minimum_codes[k]);
+    }
+    (scales, minima)
+}
+
+/// Eight six-bit codes: four in the low bits of `own` bytes, four in the low nibbles of `shared` and the top bits of `own`.
+#[inline(always)]
+fn six_bits(own: u32, shared: u32) -> [u8; 8] {
+    let high = shared & 0x0f0f_0f0f | own >> 2 & 0x3030_3030;
+    (u64::from(own & 0x3f3f_3f3f) | u64::from(high) << 32).to_le_bytes()
 }
 
 /// `low bits 128 | high bits 64 | scales i8 x 16 | scale f16`
@@ -121,6 +134,7 @@ pub(super) fn q6_k(block: &[u8; 210], values: &mut [f32; 256]) {
     let scales: &[u8; 16] = field(block, 192);
     let scale = half_at(block, 208);
     for run in 0..16 {
+        each_by_itself();
         let (n, r, half) = (run / 8, run % 8 / 2, run % 2);
         let lows: &[u8; 16] = field(block, 64 * n + 32 * (r % 2) + 16 * half);
         let highs: &[u8; 16] = field(block, 128 + 32 * n + 16 * half);

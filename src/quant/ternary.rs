@@ -1,7 +1,7 @@
 //! Types of one or two bits a weight, codes read as they are: `scale * (code - 1)`, or plus or minus `scale`.
 
 use super::float::half_at;
-use super::simd::field;
+use super::simd::{Ops, each_by_itself, field};
 
 /// `trits 48 | trits 4 | scale f16`
 ///
@@ -49,12 +49,13 @@ pub(super) fn tq2_0(block: &[u8; 66], values: &mut [f32; 256]) {
 ///
 /// Weight `j` is the scale if bit `j` is set, and minus the scale if not.
 #[inline(always)]
-pub(super) fn q1_0(block: &[u8; 18], values: &mut [f32; 128]) {
+pub(super) fn q1_0<O: Ops>(block: &[u8; 18], values: &mut [f32; 128]) {
     let scale = half_at(block, 0);
-    let bits: &[u8; 16] = field(block, 2);
-    for (values, bits) in values.as_chunks_mut::<8>().0.iter_mut().zip(bits) {
-        for j in 0..8 {
-            values[j] = if bits >> j & 1 != 0 { scale } else { -scale };
+    for run in 0..4 {
+        each_by_itself();
+        let set = O::spread(u32::from_le_bytes(*field(block, 2 + 4 * run)));
+        for j in 0..32 {
+            values[32 * run + j] = if set[j] != 0 { scale } else { -scale };
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Shows GGUF model files as the Hugging Face folders they came from.
 
 pub mod arch;
+pub mod exactness;
 pub mod gguf;
 pub mod hf;
 pub mod model;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::exactness::Exactness;
 use crate::gguf::Gguf;
 use crate::model::Model;
 
@@ -40,7 +41,9 @@ pub fn markdown(model: &Model) -> String {
         let spec = weights.spec;
         let _ = writeln!(card, "- Class: {} (GGUF architecture {})", spec.class, spec.gguf);
         let _ = writeln!(card, "- Shown as: {}", weights.dtype);
-        let _ = writeln!(card, "- Exactness: {}", exactness(model));
+    }
+    if let Some(exactness) = Exactness::of(model) {
+        let _ = writeln!(card, "- Exactness: {exactness}");
     }
     if let Some(note) = &model.tokenizer.note {
         let _ = writeln!(card, "- Tokenizer: {note}");
@@ -50,27 +53,6 @@ pub fn markdown(model: &Model) -> String {
         let _ = writeln!(card, "| {name} | {count} | {bytes} |");
     }
     card
-}
-
-/// How sure we are that the folder is the original: what is lost, what is rounded, and whether a case proves the class.
-pub fn exactness(model: &Model) -> String {
-    let Some(weights) = &model.weights else { return String::new() };
-    let quantised = model.gguf.tensors.iter().any(|t| t.format.dtype.is_none());
-    let mut text = if quantised {
-        "values are the quantised file's, as ggml decodes them".to_owned()
-    } else {
-        "tensors are those of the original, byte for byte where the dtype is the same".to_owned()
-    };
-    if let Some(loss) = weights.spec.loss {
-        let _ = write!(text, "; {loss}");
-    }
-    match weights.spec.proof {
-        [] => text.push_str("; no test case proves this class yet"),
-        [first, ..] => {
-            let _ = write!(text, "; the class is proved by case {first}");
-        }
-    }
-    text
 }
 
 /// Number and bytes of tensors by stored type.

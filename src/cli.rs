@@ -1,0 +1,127 @@
+//! The command line as clap reads it, and nothing else.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use rawrz::hf::Shards;
+use rawrz::model::Precision;
+
+use crate::command::shards;
+
+/// Shows a GGUF model file as the Hugging Face folder it came from. Nothing is converted, nothing is written to disk.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rawrz-mount",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "A source that is named like a command is given as ./NAME.\n\
+                  Exit codes: 0 done, 1 wrong use, 2 the model cannot be shown, 3 the mount failed."
+)]
+pub struct Cli {
+    /// What to do, if not to mount.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to mount where; there unless there is a command.
+    #[command(flatten)]
+    pub places: Option<Places>,
+    /// How to mount.
+    #[command(flatten)]
+    pub mount: Mount,
+}
+
+/// The commands beside mounting.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the live mounts of this user
+    List(List),
+    /// Unmount a folder; files that are open stay readable until they are closed
+    Unmount(Unmount),
+    /// The process that unmounts when the server was killed
+    #[command(name = "internal-watchdog", hide = true)]
+    Watchdog {
+        /// What the server passes on
+        arguments: Vec<OsString>,
+    },
+}
+
+/// What to mount where.
+#[derive(Args, Debug)]
+pub struct Places {
+    /// The GGUF file; of a split model, any of its files
+    pub source: PathBuf,
+    /// An empty directory
+    pub mountpoint: PathBuf,
+}
+
+/// How to mount.
+#[derive(Args, Debug)]
+pub struct Mount {
+    /// Stay attached to the terminal, and log to it
+    #[arg(short, long)]
+    pub foreground: bool,
+    /// Log more (-v, -vv, -vvv); RAWRZ_LOG takes a filter such as rawrz=debug
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Name of the mount, for `list` and `unmount` and in the mount table [default: the file's name]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// How the model is shown
+    #[command(flatten)]
+    pub view: View,
+    /// Let other users read the folder
+    #[arg(long)]
+    pub allow_other: bool,
+    /// Have a second process unmount the folder if the server is killed
+    #[arg(long)]
+    pub auto_unmount: bool,
+    /// Worker threads [default: one a core, at most 16]
+    #[arg(long)]
+    pub threads: Option<std::num::NonZero<usize>>,
+    /// Serve in the background for a parent that waits for word; how the command starts itself again
+    #[arg(long, hide = true)]
+    pub serve: bool,
+}
+
+/// How a model is shown.
+#[derive(Args, Debug)]
+pub struct View {
+    /// Float type that the folder shows: auto (the file's own; bf16 for quantised files), bf16, fp16, fp32
+    #[arg(long, value_name = "DTYPE", hide_default_value = true, default_value = "auto")]
+    pub precision: Precision,
+    /// Largest weights file, as 512MB or 4GB; 0: one file [default: one file up to 4 GiB, else 4 GiB each]
+    #[arg(long, value_name = "SIZE", value_parser = shards)]
+    pub shard_size: Option<Shards>,
+    /// Hugging Face class, where several share a GGUF architecture [default: by the file's tells]
+    #[arg(long)]
+    pub class: Option<String>,
+    /// Whether the folder has tokenizer files [default: auto]
+    #[arg(long, value_enum, hide_default_value = true, default_value_t = Tokenizer::Auto)]
+    pub tokenizer: Tokenizer,
+}
+
+/// Whether the folder has tokenizer files.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Tokenizer {
+    /// Made from the file; a tokenizer that is not known is refused
+    Auto,
+    /// Left out
+    None,
+}
+
+/// Which mount to end.
+#[derive(Args, Debug)]
+pub struct Unmount {
+    /// Its mountpoint or its name
+    #[arg(value_name = "MOUNTPOINT|NAME")]
+    pub target: PathBuf,
+}
+
+/// How to list mounts.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

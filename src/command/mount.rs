@@ -1,0 +1,116 @@
+//! Mounting: in the background through another process, or in this one.
+
+use std::path::{self, Path, PathBuf};
+use std::process;
+
+use super::folder::Folder;
+use super::print::line;
+use super::state::{Entry, Record};
+use super::summary::Summary;
+use super::{Failure, daemon, door, log, state};
+use crate::cli::{Mount, Places};
+
+/// Mounts.
+///
+/// # Errors
+/// The model cannot be shown, or the mount failed.
+pub fn run(places: &Places, args: &Mount) -> Result<(), Failure> {
+    if args.serve {
+        serve_in_background(places, args)
+    } else if args.foreground {
+        log::to_stderr(args.verbose);
+        let (live, summary) = begin(places, args, None)?;
+        line(summary);
+        live.serve()
+    } else {
+        line(daemon::start(&places.mountpoint)?);
+        Ok(())
+    }
+}
+
+/// The process that stays. It has no terminal: failures after the word go to the log.
+fn serve_in_background(places: &Places, args: &Mount) -> Result<(), Failure> {
+    let log = log::path(&name(places, args));
+    if let Some(log) = &log {
+        log::to_file(log.clone(), args.verbose);
+    }
+    let begun = door::leave_terminal()
+        .map_err(|error| Failure::mount(format!("cannot leave the terminal: {error}")))
+        .and_then(|()| begin(places, args, log));
+    let (live, word) = match begun {
+        Ok((live, summary)) => (Some(live), Ok(summary)),
+        Err(failure) => (None, Err(failure)),
+    };
+    if let Err(error) = daemon::say(word) {
+        tracing::warn!(%error, "whoever asked for the mount is gone; it ends");
+        return Ok(()); // dropping `live` unmounts
+    }
+    live.map_or(Ok(()), Live::serve).inspect_err(|failure| tracing::error!("{failure}"))
+}
+
+/// A mount, what the world knows of it, and the signals that end it.
+struct Live {
+    mount: door::Mount,
+    signals: door::EndSignals,
+    record: Option<Record>,
+}
+
+impl Live {
+    fn serve(self) -> Result<(), Failure> {
+        self.signals.unmount_with(self.mount.unmounter());
+        let ended = self.mount.wait();
+        drop(self.record);
+        Ok(ended?)
+    }
+}
+
+/// Opens, mounts and records.
+fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, Summary), Failure> {
+    let full = |path: &Path| {
+        path::absolute(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    };
+    let (source, mountpoint) = (full(&places.source)?, full(&places.mountpoint)?);
+    let failed = |what: &str| {
+        let what = what.to_owned();
+        move |error: std::io::Error| Failure::mount(format!("{what}: {error}"))
+    };
+    let signals = door::EndSignals::catch().map_err(failed("cannot catch signals"))?;
+    let folder = Folder::open(&source, &args.view)?;
+    let mut notes = Vec::new();
+    if door::is_stale(&mountpoint) {
+        door::unmount(&mountpoint)?;
+        notes.push("took the place of a dead mount, whose server had ended without unmounting it".to_owned());
+    }
+    let name = args.name.clone().unwrap_or_else(|| folder.model.stem());
+    let request = door::Request {
+        name: &name,
+        allow_other: args.allow_other,
+        auto_unmount: args.auto_unmount,
+        threads: args.threads.map(usize::from),
+    };
+    let mount = door::mount(folder.tree.clone(), &mountpoint, &request)?;
+    let entry = Entry {
+        name,
+        source,
+        mountpoint: mount.mountpoint().to_owned(),
+        class: folder.model.weights.as_ref().map(|w| w.spec.class.to_owned()),
+        bytes: folder.tree.total_len(),
+        pid: process::id(),
+        mount_id: door::mount_id(mount.mountpoint()),
+        started: state::now(),
+        log,
+    };
+    let record = Record::write(&entry)
+        .inspect_err(|error| notes.push(format!("`list` will not show it: cannot write its state: {error}")))
+        .ok();
+    let summary = Summary::new(&entry.name, &folder, &entry.mountpoint, notes);
+    // Keeps no directory busy that others may want to unmount.
+    std::env::set_current_dir("/").map_err(failed("cannot leave the directory"))?;
+    Ok((Live { mount, signals, record }, summary))
+}
+
+/// What to name the log by: it is wanted before the model is open.
+fn name(places: &Places, args: &Mount) -> String {
+    let stem = || places.source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    args.name.clone().unwrap_or_else(stem)
+}

@@ -1,0 +1,55 @@
+//! What was mounted, as the user is told.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rawrz::exactness::Exactness;
+use serde::{Deserialize, Serialize};
+
+use super::folder::Folder;
+use super::size::human;
+
+/// What was mounted. It goes from the process that serves to the one that the user waits for.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Summary {
+    name: String,
+    what: String,
+    mountpoint: String,
+    bytes: u64,
+    files: usize,
+    notes: Vec<String>,
+    /// A file of the folder to try to read.
+    pub probe: PathBuf,
+}
+
+impl Summary {
+    /// Describes the mount of a folder; `notes` says what else was done.
+    pub fn new(name: &str, folder: &Folder, mountpoint: &Path, mut notes: Vec<String>) -> Self {
+        let files = folder.files();
+        let is_weights = |path: &Path| path.extension().is_some_and(|e| e == "safetensors");
+        let probe = files.iter().find(|f| is_weights(&f.path)).or(files.first());
+        notes.extend(Exactness::of(&folder.model).map(|exactness| exactness.to_string()));
+        notes.extend(folder.model.tokenizer.note.as_ref().map(|note| format!("tokenizer: {note}")));
+        Self {
+            name: name.to_owned(),
+            what: folder.what(),
+            mountpoint: mountpoint.display().to_string(),
+            bytes: files.iter().map(|f| f.len).sum(),
+            files: files.len(),
+            notes,
+            probe: probe.map(|f| f.path.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({}) is mounted on {}", self.name, self.what, self.mountpoint)?;
+        writeln!(f, "  looks like  {} in {} files", human(self.bytes), self.files)?;
+        writeln!(f, "  takes       0 bytes of disk")?;
+        for note in &self.notes {
+            writeln!(f, "  note        {note}")?;
+        }
+        write!(f, "  to unmount  rawrz-mount unmount {}", self.mountpoint)
+    }
+}

@@ -282,3 +282,14 @@ pub(super) fn nibbles(bytes: &[u8; 16]) -> [u8; 32] {
     }
     nibbles
 }
+
+/// Codes times the scale of each half of them.
+#[inline(always)]
+pub(super) fn scaled(scales: [f32; 2], codes: &[i8; 32], values: &mut [f32; 32]) {
+    for j in 0..16 {
+        values[j] = scales[0] * f32::from(codes[j]);
+    }
+    for j in 16..32 {
+        values[j] = scales[1] * f32::from(codes[j]);
+    }
+}

@@ -149,7 +149,8 @@ pub(super) fn iq3_xxs<O: Ops>(block: &[u8; 98], values: &mut [f32; 256]) {
 
 /// `scale f16 | points 64 | ninth point bits 8 | signs 32 | scales 4`
 ///
-/// Bit `i` of ninth-bit byte `run` belongs to point `8 run + i`; a sign byte covers two points of four values.
+/// Bit `i` of ninth-bit byte `run` belongs to point `8 run + i`; a sign byte covers two points of four
+/// values.
 #[inline(always)]
 pub(super) fn iq3_s<O: Ops>(block: &[u8; 110], values: &mut [f32; 256]) {
     let scale = half_at(block, 0);
@@ -174,8 +175,8 @@ pub(super) fn iq3_s<O: Ops>(block: &[u8; 110], values: &mut [f32; 256]) {
 
 /// `scale f16 | points 32 | runs u16 x 8`
 ///
-/// The word of a run holds the high three bits of its four points, a three-bit scale, and on top the sign of the shift that
-/// is added to every value of the run.
+/// The word of a run holds the high three bits of its four points, a three-bit scale, and on top the sign of
+/// the shift that is added to every value of the run.
 #[inline(always)]
 pub(super) fn iq1_s<O: Ops>(block: &[u8; 50], values: &mut [f32; 256]) {
     let scale = half_at(block, 0) / 8.0;
@@ -194,8 +195,8 @@ pub(super) fn iq1_s<O: Ops>(block: &[u8; 50], values: &mut [f32; 256]) {
 
 /// `points 32 | high point bits and shifts 16 | scales u16 x 4`
 ///
-/// A nibble holds the high three bits of a point and the sign of its shift. The top nibbles of the four scale words are
-/// the scale, a half; the rest are three-bit scales of 16 weights each.
+/// A nibble holds the high three bits of a point and the sign of its shift. The top nibbles of the four scale
+/// words are the scale, a half; the rest are three-bit scales of 16 weights each.
 #[inline(always)]
 pub(super) fn iq1_m<O: Ops>(block: &[u8; 56], values: &mut [f32; 256]) {
     let words = u64::from_le_bytes(*field(block, 48));
@@ -222,7 +223,8 @@ pub(super) fn iq1_m<O: Ops>(block: &[u8; 56], values: &mut [f32; 256]) {
 #[inline(always)]
 fn even_signs(codes: u32) -> u32 {
     let signs = codes & 0x7f | (codes & 0x3f80) << 1 | (codes & 0x1f_c000) << 2 | (codes & 0xfe0_0000) << 3;
-    // Folded onto bit 0 of each byte; what comes down from the byte above lands on bits that are not looked at.
+    // Folded onto bit 0 of each byte; what comes down from the byte above lands on bits that are not looked
+    // at.
     let folded = signs ^ signs >> 4;
     let folded = folded ^ folded >> 2;
     let folded = folded ^ folded >> 1;
@@ -265,8 +267,8 @@ fn shifted<O: Ops>(scales: [f32; 2], points: [i8; 32], downs: u32, values: &mut 
 
 /// The point at `index` of a grid, modulo its size.
 ///
-/// The index is hidden from the compiler, which would otherwise make one gather of several lookups: on an EPYC of 2023 that
-/// is three times slower than as many loads.
+/// The index is hidden from the compiler, which would otherwise make one gather of several lookups: on an
+/// EPYC of 2023 that is three times slower than as many loads.
 #[inline(always)]
 fn point<P: Copy, const N: usize>(grid: &[P; N], index: usize) -> P {
     const { assert!(N.is_power_of_two()) }

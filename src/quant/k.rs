@@ -120,7 +120,8 @@ fn q4_k_scales<const BYTES: usize>(block: &[u8; BYTES]) -> ([f32; 8], [f32; 8]) 
     (scales, minima)
 }
 
-/// Eight six-bit codes: four in the low bits of `own` bytes, four in the low nibbles of `shared` and the top bits of `own`.
+/// Eight six-bit codes: four in the low bits of `own` bytes, four in the low nibbles of `shared` and the top
+/// bits of `own`.
 #[inline(always)]
 fn six_bits(own: u32, shared: u32) -> [u8; 8] {
     let high = shared & 0x0f0f_0f0f | own >> 2 & 0x3030_3030;

@@ -62,10 +62,11 @@ static F16: Kernels<f32, u8> = kernels!(f16<Ops>: f32 => u8);
 static F32: Kernels<f32, u8> = kernels!(f32: f32 => u8);
 static F64: Kernels<f32, u8> = kernels!(f64: f32 => u8);
 
-/// Rounds on the bits: adding just under half of the last kept bit, or half if that bit is odd, carries where needed.
+/// Rounds on the bits: adding just under half of the last kept bit, or half if that bit is odd, carries where
+/// needed.
 ///
-/// A NaN, whose payload the carry could turn into infinity, is cut and made quiet; it is rare enough to be looked for in
-/// all the values at once.
+/// A NaN, whose payload the carry could turn into infinity, is cut and made quiet; it is rare enough to be
+/// looked for in all the values at once.
 #[inline(always)]
 pub(super) fn bf16(values: &[f32; LEN], out: &mut [u8; 2 * LEN]) {
     let out = out.as_chunks_mut::<2>().0;
@@ -81,9 +82,8 @@ pub(super) fn bf16(values: &[f32; LEN], out: &mut [u8; 2 * LEN]) {
     }
     if nan {
         for j in 0..LEN {
-            if values[j].is_nan() {
-                out[j] = ((values[j].to_bits() >> 16) as u16 | 0x40).to_le_bytes();
-            }
+            let quiet = (values[j].to_bits() >> 16) as u16 | 0x40;
+            out[j] = if values[j].is_nan() { quiet.to_le_bytes() } else { out[j] };
         }
     }
 }
@@ -97,8 +97,8 @@ fn f16<O: Ops>(values: &[f32; LEN], out: &mut [u8; 2 * LEN]) {
 
 /// The half nearest to `value`, rounded as [`bf16`] rounds after rebiasing the exponent by 112.
 ///
-/// Values below the normal halves are rounded by adding 0.5, whose last bit weighs what the last bit of a subnormal half
-/// does.
+/// Values below the normal halves are rounded by adding 0.5, whose last bit weighs what the last bit of a
+/// subnormal half does.
 #[inline(always)]
 pub(super) fn half(value: f32) -> u16 {
     const REBIAS: u32 = 112 << 23;

@@ -40,7 +40,8 @@ impl Format {
         self.decode_with(Isa::best(), dtype, blocks, values);
     }
 
-    /// Decodes whole blocks to elements of `dtype`, little-endian, through a scratch that stays in the L1 cache.
+    /// Decodes whole blocks to elements of `dtype`, little-endian, through a scratch that stays in the L1
+    /// cache.
     ///
     /// # Panics
     /// If `blocks` and `out` are not the same number of whole blocks, or as [`encode`](super::encode) does.

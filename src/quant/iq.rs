@@ -6,7 +6,7 @@
 
 use super::float::{half_at, half_to_f32};
 use super::iq_grid;
-use super::simd::{Ops, each_by_itself, field, hidden, nibbles};
+use super::simd::{Ops, each_by_itself, field, hidden, nibbles, scaled};
 
 /// The values of IQ4 codes.
 const IQ4: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
@@ -27,12 +27,15 @@ pub(super) fn iq4_xs<O: Ops>(block: &[u8; 136], values: &mut [f32; 256]) {
     let scale = half_at(block, 0);
     let highs = u16::from_le_bytes(*field(block, 2));
     let lows: &[u8; 4] = field(block, 4);
-    for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
-        each_by_itself();
+    let mut scales = [0.0; 8];
+    for run in 0..8 {
         let low = lows[run / 2] >> (run % 2 * 4) & 15;
         let high = (highs >> (2 * run) & 3) as u8;
-        let scale = scale * f32::from((low | high << 4) as i8 - 32);
-        iq4::<O>(scale, field(block, 8 + 16 * run), values);
+        scales[run] = scale * f32::from((low | high << 4) as i8 - 32);
+    }
+    for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
+        each_by_itself();
+        iq4::<O>(scales[run], field(block, 8 + 16 * run), values);
     }
 }
 
@@ -50,16 +53,20 @@ fn iq4<O: Ops>(scale: f32, codes: &[u8; 16], values: &mut [f32; 32]) {
 #[inline(always)]
 pub(super) fn iq2_xxs<O: Ops>(block: &[u8; 66], values: &mut [f32; 256]) {
     let scale = half_at(block, 0);
+    let (mut scales, mut signs) = ([0.0; 8], [0; 8]);
+    for run in 0..8 {
+        let word = u32::from_le_bytes(*field(block, 6 + 8 * run));
+        scales[run] = scale * (0.5 + (word >> 28) as f32) * 0.25;
+        signs[run] = even_signs(word);
+    }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
         let indices: &[u8; 4] = field(block, 2 + 8 * run);
-        let word = u32::from_le_bytes(*field(block, 6 + 8 * run));
         let mut points = [0; 4];
         for l in 0..4 {
             points[l] = point(&iq_grid::IQ2_XXS, indices[l].into());
         }
-        let scale = scale * (0.5 + (word >> 28) as f32) * 0.25;
-        signed::<O>([scale; 2], O::join_eights(points), even_signs(word), values);
+        signed::<O>([scales[run]; 2], O::join_eights(points), signs[run], values);
     }
 }
 
@@ -69,17 +76,19 @@ pub(super) fn iq2_xxs<O: Ops>(block: &[u8; 66], values: &mut [f32; 256]) {
 #[inline(always)]
 pub(super) fn iq2_xs<O: Ops>(block: &[u8; 74], values: &mut [f32; 256]) {
     let scale = half_at(block, 0);
-    let scales: &[u8; 8] = field(block, 66);
+    let scales = iq2_scales(half_at(block, 0), field(block, 66));
+    let (mut words, mut signs) = ([0; 32], [0; 32]);
+    for l in 0..32 {
+        words[l] = u16::from_le_bytes(*field(block, 2 + 2 * l));
+        signs[l] = even_signs(u32::from(words[l] >> 9)) as u8;
+    }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
         let mut points = [0; 4];
-        let mut signs = 0;
         for l in 0..4 {
-            let word = u16::from_le_bytes(*field(block, 2 + 8 * run + 2 * l));
-            points[l] = point(&iq_grid::IQ2_XS, word.into());
-            signs |= u32::from(word >> 9) << (7 * l);
+            points[l] = point(&iq_grid::IQ2_XS, words[4 * run + l].into());
         }
-        signed::<O>(iq2_scales(scale, scales[run]), O::join_eights(points), even_signs(signs), values);
+        signed::<O>(scales[run], O::join_eights(points), u32::from_le_bytes(*field(&signs, 4 * run)), values);
     }
 }
 
@@ -90,7 +99,7 @@ pub(super) fn iq2_xs<O: Ops>(block: &[u8; 74], values: &mut [f32; 256]) {
 pub(super) fn iq2_s<O: Ops>(block: &[u8; 82], values: &mut [f32; 256]) {
     let scale = half_at(block, 0);
     let highs: &[u8; 8] = field(block, 66);
-    let scales: &[u8; 8] = field(block, 74);
+    let scales = iq2_scales(half_at(block, 0), field(block, 74));
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
         let lows: &[u8; 4] = field(block, 2 + 4 * run);
@@ -100,14 +109,19 @@ pub(super) fn iq2_s<O: Ops>(block: &[u8; 82], values: &mut [f32; 256]) {
             let high = usize::from(highs[run] >> (2 * l) & 3);
             points[l] = point(&iq_grid::IQ2_S, usize::from(lows[l]) | high << 8);
         }
-        signed::<O>(iq2_scales(scale, scales[run]), O::join_eights(points), signs, values);
+        signed::<O>(scales[run], O::join_eights(points), signs, values);
     }
 }
 
-/// The scales of the two halves of a run in IQ2_XS and IQ2_S.
+/// The scales of the two halves of each run in IQ2_XS and IQ2_S.
 #[inline(always)]
-fn iq2_scales(scale: f32, nibbles: u8) -> [f32; 2] {
-    [scale * (0.5 + f32::from(nibbles & 15)) * 0.25, scale * (0.5 + f32::from(nibbles >> 4)) * 0.25]
+fn iq2_scales(scale: f32, nibbles: &[u8; 8]) -> [[f32; 2]; 8] {
+    let mut scales = [[0.0; 2]; 8];
+    for run in 0..8 {
+        scales[run][0] = scale * (0.5 + f32::from(nibbles[run] & 15)) * 0.25;
+        scales[run][1] = scale * (0.5 + f32::from(nibbles[run] >> 4)) * 0.25;
+    }
+    scales
 }
 
 /// `scale f16 | points 64 | signs and scales u32 x 8`
@@ -116,27 +130,36 @@ fn iq2_scales(scale: f32, nibbles: u8) -> [f32; 2] {
 #[inline(always)]
 pub(super) fn iq3_xxs<O: Ops>(block: &[u8; 98], values: &mut [f32; 256]) {
     let scale = half_at(block, 0);
+    let (mut scales, mut signs) = ([0.0; 8], [0; 8]);
+    for run in 0..8 {
+        let word = u32::from_le_bytes(*field(block, 66 + 4 * run));
+        scales[run] = scale * (0.5 + (word >> 28) as f32) * 0.5;
+        signs[run] = even_signs(word);
+    }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
         let indices: &[u8; 8] = field(block, 2 + 8 * run);
-        let word = u32::from_le_bytes(*field(block, 66 + 4 * run));
         let mut points = [0; 8];
         for i in 0..8 {
             points[i] = point(&iq_grid::IQ3_XXS, indices[i].into());
         }
-        let scale = scale * (0.5 + (word >> 28) as f32) * 0.5;
-        signed::<O>([scale; 2], O::join_fours(points), even_signs(word), values);
+        signed::<O>([scales[run]; 2], O::join_fours(points), signs[run], values);
     }
 }
 
 /// `scale f16 | points 64 | ninth point bits 8 | signs 32 | scales 4`
 ///
-/// Bit `i` of ninth-bit byte `run` belongs to point `8 run + i`; a sign byte covers two points of four values.
+/// Bit `i` of ninth-bit byte `run` belongs to point `8 run + i`; a sign byte covers two points of four
+/// values.
 #[inline(always)]
 pub(super) fn iq3_s<O: Ops>(block: &[u8; 110], values: &mut [f32; 256]) {
     let scale = half_at(block, 0);
     let highs: &[u8; 8] = field(block, 66);
-    let scales: &[u8; 4] = field(block, 106);
+    let nibbles: &[u8; 4] = field(block, 106);
+    let mut scales = [0.0; 8];
+    for run in 0..8 {
+        scales[run] = scale * f32::from(1 + 2 * (nibbles[run / 2] >> (run % 2 * 4) & 15));
+    }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
         let lows: &[u8; 8] = field(block, 2 + 8 * run);
@@ -146,46 +169,53 @@ pub(super) fn iq3_s<O: Ops>(block: &[u8; 110], values: &mut [f32; 256]) {
             let high = usize::from(highs[run] >> i & 1);
             points[i] = point(&iq_grid::IQ3_S, usize::from(lows[i]) | high << 8);
         }
-        let scale = scale * f32::from(1 + 2 * (scales[run / 2] >> (run % 2 * 4) & 15));
-        signed::<O>([scale; 2], O::join_fours(points), signs, values);
+        signed::<O>([scales[run]; 2], O::join_fours(points), signs, values);
     }
 }
 
 /// `scale f16 | points 32 | runs u16 x 8`
 ///
-/// The word of a run holds the high three bits of its four points, a three-bit scale, and on top the sign of the shift that
-/// is added to every value of the run.
+/// The word of a run holds the high three bits of its four points, a three-bit scale, and on top the sign of
+/// the shift that is added to every value of the run.
 #[inline(always)]
 pub(super) fn iq1_s<O: Ops>(block: &[u8; 50], values: &mut [f32; 256]) {
-    let scale = half_at(block, 0);
+    let scale = half_at(block, 0) / 8.0;
+    let mut scales = [0.0; 8];
+    for run in 0..8 {
+        scales[run] = scale * f32::from(2 * (block[35 + 2 * run] >> 4 & 7) + 1);
+    }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
         let lows: &[u8; 4] = field(block, 2 + 4 * run);
         let word = u16::from_le_bytes(*field(block, 34 + 2 * run));
-        let scale = scale * f32::from(2 * (word >> 12 & 7) + 1);
         let down = if word >> 15 != 0 { u32::MAX } else { 0 };
-        shifted::<O>([scale; 2], iq1_points::<O>(lows, word, 3), down, values);
+        shifted::<O>([scales[run]; 2], iq1_points::<O>(lows, word, 3), down, values);
     }
 }
 
 /// `points 32 | high point bits and shifts 16 | scales u16 x 4`
 ///
-/// A nibble holds the high three bits of a point and the sign of its shift. The top nibbles of the four scale words are
-/// the scale, a half; the rest are three-bit scales of 16 weights each.
+/// A nibble holds the high three bits of a point and the sign of its shift. The top nibbles of the four scale
+/// words are the scale, a half; the rest are three-bit scales of 16 weights each.
 #[inline(always)]
 pub(super) fn iq1_m<O: Ops>(block: &[u8; 56], values: &mut [f32; 256]) {
     let words = u64::from_le_bytes(*field(block, 48));
     let scale = words >> 12 & 0xf | words >> 24 & 0xf0 | words >> 36 & 0xf00 | words >> 48 & 0xf000;
-    let scale = half_to_f32(scale as u16);
+    let scale = half_to_f32(scale as u16) / 8.0;
+    let (mut scales, mut downs) = ([[0.0; 2]; 8], [0; 8]);
+    for run in 0..8 {
+        let shifts = u32::from(u16::from_le_bytes(*field(block, 32 + 2 * run)) >> 3);
+        downs[run] =
+            (shifts & 1 | (shifts & 0x10) << 4 | (shifts & 0x100) << 8 | (shifts & 0x1000) << 12) * 0xff;
+        let codes = (words >> (run / 2 * 16 + run % 2 * 6)) as u8;
+        scales[run][0] = scale * f32::from(2 * (codes & 7) + 1);
+        scales[run][1] = scale * f32::from(2 * (codes >> 3 & 7) + 1);
+    }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
         let lows: &[u8; 4] = field(block, 4 * run);
         let nibbles = u16::from_le_bytes(*field(block, 32 + 2 * run));
-        let codes = (words >> (run / 2 * 16 + run % 2 * 6)) as u8;
-        let scales = [scale * f32::from(2 * (codes & 7) + 1), scale * f32::from(2 * (codes >> 3 & 7) + 1)];
-        let downs = u32::from(nibbles >> 3);
-        let downs = (downs & 1 | (downs & 0x10) << 4 | (downs & 0x100) << 8 | (downs & 0x1000) << 12) * 0xff;
-        shifted::<O>(scales, iq1_points::<O>(lows, nibbles, 4), downs, values);
+        shifted::<O>(scales[run], iq1_points::<O>(lows, nibbles, 4), downs[run], values);
     }
 }
 
@@ -193,7 +223,8 @@ pub(super) fn iq1_m<O: Ops>(block: &[u8; 56], values: &mut [f32; 256]) {
 #[inline(always)]
 fn even_signs(codes: u32) -> u32 {
     let signs = codes & 0x7f | (codes & 0x3f80) << 1 | (codes & 0x1f_c000) << 2 | (codes & 0xfe0_0000) << 3;
-    // Folded onto bit 0 of each byte; what comes down from the byte above lands on bits that are not looked at.
+    // Folded onto bit 0 of each byte; what comes down from the byte above lands on bits that are not looked
+    // at.
     let folded = signs ^ signs >> 4;
     let folded = folded ^ folded >> 2;
     let folded = folded ^ folded >> 1;
@@ -223,7 +254,7 @@ fn iq1_points<O: Ops>(lows: &[u8; 4], highs: u16, step: usize) -> [i8; 32] {
     O::join_eights(points)
 }
 
-/// A run of 32 weights: `scale / 8 * (8 * point + 1)`, or minus 1 where `downs` has a bit.
+/// A run of 32 weights: `point + 1`, or minus 1 where `downs` has a bit, times the scale of each half.
 #[inline(always)]
 fn shifted<O: Ops>(scales: [f32; 2], points: [i8; 32], downs: u32, values: &mut [f32; 32]) {
     let downs = O::spread(downs);
@@ -231,25 +262,15 @@ fn shifted<O: Ops>(scales: [f32; 2], points: [i8; 32], downs: u32, values: &mut 
     for j in 0..32 {
         codes[j] = points[j] + (downs[j] as i8 | 1);
     }
-    scaled([scales[0] * 0.125, scales[1] * 0.125], &codes, values);
+    scaled(scales, &codes, values);
 }
 
 /// The point at `index` of a grid, modulo its size.
 ///
-/// The index is hidden from the compiler, which would otherwise make one gather of several lookups: on an EPYC of 2023 that
-/// is three times slower than as many loads.
+/// The index is hidden from the compiler, which would otherwise make one gather of several lookups: on an
+/// EPYC of 2023 that is three times slower than as many loads.
 #[inline(always)]
 fn point<P: Copy, const N: usize>(grid: &[P; N], index: usize) -> P {
     const { assert!(N.is_power_of_two()) }
     grid[hidden(index) % N]
-}
-
-#[inline(always)]
-fn scaled(scales: [f32; 2], codes: &[i8; 32], values: &mut [f32; 32]) {
-    for j in 0..16 {
-        values[j] = scales[0] * f32::from(codes[j]);
-    }
-    for j in 16..32 {
-        values[j] = scales[1] * f32::from(codes[j]);
-    }
 }

@@ -1,7 +1,7 @@
 //! The K-quants: super-blocks of 256 weights, with small integer scales that are themselves scaled by halves.
 
 use super::float::half_at;
-use super::simd::{each_by_itself, field};
+use super::simd::{each_by_itself, field, scaled};
 
 /// `scales 16 | codes 64 | scale f16 | minimum f16`
 ///
@@ -12,14 +12,19 @@ use super::simd::{each_by_itself, field};
 pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
     let scales: &[u8; 16] = field(block, 0);
     let (scale, minimum) = (half_at(block, 80), half_at(block, 82));
+    let mut runs = [[0.0; 2]; 16];
     for run in 0..16 {
+        runs[run] = [scale * f32::from(scales[run] & 15), minimum * f32::from(scales[run] >> 4)];
+    }
+    for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         each_by_itself();
-        let codes: &[u8; 16] = field(block, 16 + 32 * (run / 8) + 16 * (run % 2));
-        let shift = run % 8 / 2 * 2;
-        let scale = scale * f32::from(scales[run] & 15);
-        let minimum = minimum * f32::from(scales[run] >> 4);
+        let codes: &[u8; 32] = field(block, 16 + 32 * (run / 4));
+        let shift = run % 4 * 2;
         for l in 0..16 {
-            values[16 * run + l] = scale * f32::from(codes[l] >> shift & 3) - minimum;
+            values[l] = runs[2 * run][0] * f32::from(codes[l] >> shift & 3) - runs[2 * run][1];
+        }
+        for l in 16..32 {
+            values[l] = runs[2 * run + 1][0] * f32::from(codes[l] >> shift & 3) - runs[2 * run + 1][1];
         }
     }
 }
@@ -30,28 +35,26 @@ pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
 /// have six bits: low four in the nibbles of bytes 0 to 7, high two in bytes 8 to 11.
 #[inline(always)]
 pub(super) fn q3_k(block: &[u8; 110], values: &mut [f32; 256]) {
-    let scales = q3_k_scales(field(block, 96));
-    let scale = half_at(block, 108);
-    for run in 0..16 {
+    let scales = q3_k_scales(field(block, 96), half_at(block, 108));
+    let thirds: &[u8; 32] = field(block, 0);
+    for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         each_by_itself();
-        let thirds: &[u8; 16] = field(block, 16 * (run % 2));
-        let codes: &[u8; 16] = field(block, 32 + 32 * (run / 8) + 16 * (run % 2));
-        let shift = run % 8 / 2 * 2;
-        let scale = scale * f32::from(scales[run]);
-        for l in 0..16 {
-            let code = codes[l] >> shift & 3 | (thirds[l] >> (run / 2) & 1) << 2;
-            values[16 * run + l] = scale * f32::from(code as i8 - 4);
+        let lows: &[u8; 32] = field(block, 32 + 32 * (run / 4));
+        let mut codes = [0; 32];
+        for l in 0..32 {
+            codes[l] = (lows[l] >> (run % 4 * 2) & 3 | (thirds[l] >> run & 1) << 2) as i8 - 4;
         }
+        scaled([scales[2 * run], scales[2 * run + 1]], &codes, values);
     }
 }
 
 #[inline(always)]
-fn q3_k_scales(packed: &[u8; 12]) -> [i8; 16] {
-    let mut scales = [0; 16];
+fn q3_k_scales(packed: &[u8; 12], scale: f32) -> [f32; 16] {
+    let mut scales = [0.0; 16];
     for k in 0..16 {
         let low = packed[k % 8] >> (k / 8 * 4) & 15;
         let high = packed[8 + k % 4] >> (k / 4 * 2) & 3;
-        scales[k] = (low | high << 4) as i8 - 32;
+        scales[k] = scale * f32::from((low | high << 4) as i8 - 32);
     }
     scales
 }
@@ -117,7 +120,8 @@ fn q4_k_scales<const BYTES: usize>(block: &[u8; BYTES]) -> ([f32; 8], [f32; 8]) 
     (scales, minima)
 }
 
-/// Eight six-bit codes: four in the low bits of `own` bytes, four in the low nibbles of `shared` and the top bits of `own`.
+/// Eight six-bit codes: four in the low bits of `own` bytes, four in the low nibbles of `shared` and the top
+/// bits of `own`.
 #[inline(always)]
 fn six_bits(own: u32, shared: u32) -> [u8; 8] {
     let high = shared & 0x0f0f_0f0f | own >> 2 & 0x3030_3030;
@@ -133,15 +137,19 @@ fn six_bits(own: u32, shared: u32) -> [u8; 8] {
 pub(super) fn q6_k(block: &[u8; 210], values: &mut [f32; 256]) {
     let scales: &[u8; 16] = field(block, 192);
     let scale = half_at(block, 208);
+    let mut products = [0.0; 16];
     for run in 0..16 {
+        products[run] = scale * f32::from(scales[run] as i8);
+    }
+    for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         each_by_itself();
-        let (n, r, half) = (run / 8, run % 8 / 2, run % 2);
-        let lows: &[u8; 16] = field(block, 64 * n + 32 * (r % 2) + 16 * half);
-        let highs: &[u8; 16] = field(block, 128 + 32 * n + 16 * half);
-        let scale = scale * f32::from(scales[run] as i8);
-        for l in 0..16 {
-            let code = lows[l] >> (r / 2 * 4) & 15 | (highs[l] >> (2 * r) & 3) << 4;
-            values[16 * run + l] = scale * f32::from(code as i8 - 32);
+        let (n, r) = (run / 4, run % 4);
+        let lows: &[u8; 32] = field(block, 64 * n + 32 * (r % 2));
+        let highs: &[u8; 32] = field(block, 128 + 32 * n);
+        let mut codes = [0; 32];
+        for l in 0..32 {
+            codes[l] = (lows[l] >> (r / 2 * 4) & 15 | (highs[l] >> (2 * r) & 3) << 4) as i8 - 32;
         }
+        scaled([products[2 * run], products[2 * run + 1]], &codes, values);
     }
 }

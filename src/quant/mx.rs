@@ -1,6 +1,6 @@
 //! Four-bit floats (e2m1) with an eight-bit scale each 32 or 16 weights.
 
-use super::simd::{Ops, each_by_itself, field, nibbles};
+use super::simd::{Ops, each_by_itself, field, nibbles, scaled};
 
 /// The values of e2m1, doubled so that they are whole; the scale is halved in return.
 ///
@@ -45,12 +45,7 @@ pub(super) fn nvfp4<O: Ops>(block: &[u8; 36], values: &mut [f32; 64]) {
         let codes: &[u8; 16] = field(block, 4 + 16 * s);
         let doubled =
             O::lookup(&DOUBLED, std::array::from_fn(|j| codes[j / 16 * 8 + j % 8] >> (j % 16 / 8 * 4) & 15));
-        for half in 0..2 {
-            let scale = half_of_e4m3(block[2 * s + half]);
-            for j in 16 * half..16 * half + 16 {
-                values[j] = scale * f32::from(doubled[j]);
-            }
-        }
+        scaled([half_of_e4m3(block[2 * s]), half_of_e4m3(block[2 * s + 1])], &doubled, values);
     }
 }
 

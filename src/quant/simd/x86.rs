@@ -1,6 +1,7 @@
 //! [`Ops`] of x86-64, and the one kernel that is written in intrinsics.
 //!
-//! Every function here is inlined into a kernel that is compiled for, and called only with, the instructions it names.
+//! Every function here is inlined into a kernel that is compiled for, and called only with, the instructions
+//! it names.
 
 #![allow(unsafe_code)]
 
@@ -15,7 +16,8 @@ pub(in crate::quant) struct Avx2;
 impl Ops for Avx2 {
     #[inline(always)]
     fn lookup(table: &[i8; 16], codes: [u8; 32]) -> [i8; 32] {
-        // SAFETY: kernels made with these operations have AVX2; vectors and arrays of the same 32 bytes are any bits.
+        // SAFETY: kernels made with these operations have AVX2; vectors and arrays of the same 32 bytes are
+        // any bits.
         unsafe {
             let table = _mm256_broadcastsi128_si256(transmute::<[i8; 16], __m128i>(*table));
             transmute(_mm256_shuffle_epi8(table, transmute::<[u8; 32], __m256i>(codes)))
@@ -108,8 +110,8 @@ impl Ops for Avx512 {
 
 /// Encodes to bf16 as [`encode::bf16`](crate::quant::encode::bf16) does, 32 values at a time.
 ///
-/// The instruction rounds to nearest even and makes a NaN quiet, all as wanted, but takes subnormals for zero, so
-/// values among which there is one go the long way.
+/// The instruction rounds to nearest even and makes a NaN quiet, all as wanted, but takes subnormals for
+/// zero, so values among which there is one go the long way.
 #[target_feature(enable = "avx2,bmi1,bmi2,f16c,fma,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(in crate::quant) fn bf16_avx512bf16(values: &[f32], out: &mut [u8]) {
     const SUBNORMAL: i32 = 0x20;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::expr::Evaluation;
-use super::spec::{Rule, Spec};
+use super::spec::{Needed, Rule, Spec};
 use super::{Error, Scope};
 use crate::gguf::Gguf;
 use crate::quant::Dtype;
@@ -19,7 +19,6 @@ const NAMED: usize = 5;
 /// If a tensor that the spec requires is missing, a shape does not fit, or a stored tensor is in no rule.
 pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTensor>, Error> {
     let scope = Scope::new(gguf, spec.gguf);
-    let experts = scope.u64("expert_count").ok().flatten().unwrap_or(0);
     let mut binding = Binding {
         strip: spec.strip,
         precision,
@@ -30,7 +29,7 @@ pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTen
     };
     for rule in spec.tensors.iter().copied().flatten() {
         for layer in 0..count(rule, "{i}", || rule.layers.of(&scope))? {
-            for expert in 0..count(rule, "{e}", || Ok(experts))? {
+            for expert in 0..count(rule, "{e}", || rule.parts.of(&scope))? {
                 binding.apply(rule, Scope { layer, expert, ..scope })?;
             }
         }
@@ -44,6 +43,16 @@ fn count(rule: &Rule, placeholder: &str, number: impl Fn() -> Result<u64, Error>
     rule.expr.visit_tensors(&mut |name| has |= name.contains(placeholder));
     // More layers or experts than any file can hold tensors for would only cost time.
     if has { Ok(number()?.min(1 << 20)) } else { Ok(1) }
+}
+
+/// Whether a file that lacks the rule's stored tensors is refused.
+fn needed(rule: &Rule, scope: &Scope) -> bool {
+    match rule.needed {
+        Needed::Always => true,
+        Needed::Never => false,
+        Needed::With(stored) => scope.tensor(&scope.name(stored)).is_some(),
+        Needed::Without(stored) => scope.tensor(&scope.name(stored)).is_none(),
+    }
 }
 
 struct Binding {
@@ -64,7 +73,7 @@ impl Binding {
             rule.expr.visit_tensors(&mut |name| stored.push(scope.name(name) + suffix));
             let absent = stored.iter().find(|name| scope.tensor(name).is_none());
             if let Some(absent) = absent {
-                if rule.required && suffix != ".bias" {
+                if needed(rule, &scope) && suffix != ".bias" {
                     self.missing.push((hf, absent.clone()));
                 }
                 continue;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::dim::Dim;
 use super::spec::{Field, Value};
 use super::{Error, Scope, Spec};
 
@@ -13,11 +14,15 @@ pub fn config(spec: &Spec, scope: &Scope) -> Result<Map<String, Json>, Error> {
     let mut config = Map::new();
     config.insert("architectures".into(), vec![spec.class].into());
     config.insert("model_type".into(), spec.model_type.into());
-    for field in spec.config.iter().copied().flatten() {
-        match evaluate(field, scope)? {
-            Some(value) => config.insert(field.name.into(), value),
-            None => config.shift_remove(field.name),
-        };
+    let fields: Vec<&Field> = spec.config.iter().copied().flatten().collect();
+    for (i, field) in fields.iter().enumerate() {
+        // The last of a name counts, at the place of the first.
+        let last = fields[i..].iter().rfind(|f| f.name == field.name).unwrap_or(field);
+        if !config.contains_key(field.name)
+            && let Some(value) = evaluate(last, scope)?
+        {
+            config.insert(field.name.into(), value);
+        }
     }
     Ok(config)
 }
@@ -31,10 +36,56 @@ fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
         Value::Str(value) => value.into(),
         Value::Null => Json::Null,
         Value::Dim(dim) => dim.of(scope)?.into(),
+        Value::PerLayer(dim) => Json::Array(per_layer(scope, |layer| Ok(dim.of(layer)?.into()))?),
+        Value::Ratio(a, b) => {
+            let (a, b) = (a.of(scope)?, b.of(scope)?);
+            let ratio = (b != 0).then(|| a as f64 / b as f64);
+            ratio.ok_or_else(|| Error::Arithmetic { what: format!("{:?}", field.name) })?.into()
+        }
+        Value::LayerTypes(period) => Json::Array(layer_types(scope, period)?),
         Value::Number(key, default) => scope.f64(key)?.or(default).ok_or_else(|| missing(key))?.into(),
         Value::Flag(key, default) => scope.metadata().bool(&scope.key(key))?.unwrap_or(default).into(),
         Value::Present(name) => scope.tensor(name).is_some().into(),
         Value::Absent(name) => scope.tensor(name).is_none().into(),
         Value::Derived(derive) => return derive(scope),
     }))
+}
+
+/// How many layers a class counts: prediction blocks come last and are none of them.
+pub const LAYERS: Dim =
+    Dim::Minus(&Dim::Key("block_count"), &Dim::KeyOr("nextn_predict_layers", &Dim::Is(0)));
+
+/// A value for each layer.
+///
+/// # Errors
+/// If a layer's value fails, or the number of layers is absurd.
+pub fn per_layer<T>(scope: &Scope, value: impl Fn(&Scope) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    // No file holds tensors for more, so that a list of them would only cost memory.
+    let layers = LAYERS.of(scope)?.min(1 << 16);
+    (0..layers).map(|layer| value(&Scope { layer, ..*scope })).collect()
+}
+
+/// Which layers attend within a window: see [`Value::LayerTypes`].
+///
+/// # Errors
+/// If a key is of another type.
+pub fn sliding_layers(scope: &Scope, period: u64) -> Result<Vec<bool>, Error> {
+    let key = scope.key("attention.sliding_window_pattern");
+    let pattern = scope.metadata().value(&key);
+    if pattern.is_none() && scope.u64("attention.sliding_window")?.unwrap_or(0) == 0 {
+        return per_layer(scope, |_| Ok(false));
+    }
+    if let Some(array) = pattern.and_then(|v| v.as_array()) {
+        let layers = |layer: &Scope| usize::try_from(layer.layer).ok().and_then(|i| array.get(i)?.as_bool());
+        return per_layer(scope, |s| {
+            layers(s).ok_or_else(|| Error::Layers { key: key.clone(), layer: s.layer })
+        });
+    }
+    let period = scope.u64("attention.sliding_window_pattern")?.unwrap_or(period);
+    per_layer(scope, |s| Ok(!(s.layer + 1).is_multiple_of(period)))
+}
+
+fn layer_types(scope: &Scope, period: u64) -> Result<Vec<Json>, Error> {
+    let name = |sliding: bool| if sliding { "sliding_attention" } else { "full_attention" };
+    Ok(sliding_layers(scope, period)?.into_iter().map(|sliding| name(sliding).into()).collect())
 }

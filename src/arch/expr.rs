@@ -30,6 +30,10 @@ pub enum Expr {
     PermuteColumns(&'static Expr, &'static [(Dim, Dim)]),
     /// Rows of all in turn: the first of each, the second of each.
     Interleave(&'static [Expr]),
+    /// For each part of the first axis the rows of all, one after the other: the axis before the last grows.
+    Join(&'static [Expr]),
+    /// Undoes, per head, the order that has the even ones of so many first rows and then the odd ones (atlas 2.1, R2).
+    EvenOdd(&'static Expr, Dim, Dim),
     /// The last two axes exchanged; a tensor of one axis stays as it is.
     Transpose(&'static Expr),
     /// The same elements in another shape.
@@ -59,10 +63,11 @@ impl Expr {
         match *self {
             Self::Tensor(name) => visit(name),
             Self::Zeros(..) => {}
-            Self::Concat(parts) | Self::Interleave(parts) => {
+            Self::Concat(parts) | Self::Interleave(parts) | Self::Join(parts) => {
                 parts.iter().for_each(|p| p.visit_tensors(visit))
             }
             Self::Rope(of, _)
+            | Self::EvenOdd(of, ..)
             | Self::Expert(of)
             | Self::Rows(of, ..)
             | Self::Permute(of, _)
@@ -140,10 +145,20 @@ impl Expr {
             Self::Interleave(parts) => {
                 let parts: Vec<_> = parts.iter().map(|p| p.evaluate(at)).collect::<Result<_, _>>()?;
                 let mut shape = parts.first().ok_or_else(misfit)?.shape.clone();
-                shape[0] *= parts.len() as u64;
+                let axis = shape.len().saturating_sub(2);
+                shape[axis] *= parts.len() as u64;
                 let matrix =
                     Matrix::interleave(parts.into_iter().map(|p| p.matrix).collect()).ok_or_else(misfit)?;
                 Ok(Shaped { shape, matrix })
+            }
+            Self::Join(parts) => {
+                let parts: Vec<_> = parts.iter().map(|p| p.evaluate(at)).collect::<Result<_, _>>()?;
+                join(parts).ok_or_else(misfit)
+            }
+            Self::EvenOdd(of, heads, rows) => {
+                let of = of.evaluate(at)?;
+                let (heads, rows) = (heads.of(&at.scope)?, rows.of(&at.scope)?);
+                even_odd(of, heads, rows).ok_or_else(misfit)
             }
             Self::Transpose(of) => transpose(of.evaluate(at)?, at).ok_or_else(misfit),
             Self::Reshape(of, dims) => {
@@ -206,6 +221,34 @@ fn strides(axes: &[(Dim, Dim)], at: &Evaluation) -> Result<Strides, Error> {
     }
 }
 
+fn join(parts: Vec<Shaped>) -> Option<Shaped> {
+    let mut shape = parts.first()?.shape.clone();
+    let axis = shape.len().checked_sub(2)?;
+    shape[axis] = parts.iter().map(|p| p.shape.get(axis)).sum::<Option<u64>>()?;
+    let slabs: u64 = shape[..axis].iter().product();
+    let mut split: Vec<_> = Vec::with_capacity(parts.len());
+    for part in parts {
+        split.push(part.matrix.split_rows(slabs)?.into_iter());
+    }
+    let turns = (0..slabs).flat_map(|_| 0..split.len()).collect::<Vec<_>>();
+    let in_turn = turns.into_iter().map(|i| split[i].next()).collect::<Option<_>>()?;
+    Some(Shaped { shape, matrix: Matrix::stack(in_turn)? })
+}
+
+fn even_odd(of: Shaped, heads: u64, rows: u64) -> Option<Shaped> {
+    let d = of.matrix.rows().checked_div(heads).filter(|d| d * heads == of.matrix.rows())?;
+    let rest = d.checked_sub(rows).filter(|_| rows % 2 == 0)?;
+    if rest == 0 {
+        return select(of, &Strides::new(0, &[(heads, d), (d / 2, 1), (2, d / 2)]));
+    }
+    let mut parts = Vec::new();
+    for head in 0..heads {
+        parts.push(of.matrix.select_rows(&Strides::new(head * d, &[(rows / 2, 1), (2, rows / 2)]))?);
+        parts.push(of.matrix.select_rows(&Strides::range(head * d + rows, rest))?);
+    }
+    Some(Shaped { matrix: Matrix::stack(parts)?, ..of })
+}
+
 fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     let mut shape = of.shape.clone();
     let axes = shape.len();
@@ -213,12 +256,10 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
         return Some(of);
     }
     shape.swap(axes - 1, axes - 2);
-    let rows = shape[axes - 1];
     let slabs: u64 = shape[..axes - 2].iter().product();
     if slabs == 1 {
         return Some(Shaped { shape, matrix: of.matrix.transpose(at.cache) });
     }
-    let slab = |n| Some(of.matrix.select_rows(&Strides::range(n * rows, rows))?.transpose(at.cache));
-    let matrix = Matrix::stack((0..slabs).map(slab).collect::<Option<_>>()?)?;
-    Some(Shaped { shape, matrix })
+    let turned = of.matrix.split_rows(slabs)?.into_iter().map(|slab| slab.transpose(at.cache));
+    Some(Shaped { shape, matrix: Matrix::stack(turned.collect())? })
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::config::LAYERS;
 use super::dim::Dim;
 use super::expr::Expr;
 use super::rope_scaling;
@@ -19,7 +20,7 @@ pub const HEAD_DIM: Dim =
 /// What every decoder's config.json holds. `vocab_size` is the embedding's rows: the key may be larger or absent.
 pub static DECODER: &[Field] = &[
     int("hidden_size", "embedding_length"),
-    int("num_hidden_layers", "block_count"),
+    field("num_hidden_layers", Value::Dim(LAYERS)),
     field("num_attention_heads", Value::Dim(HEADS)),
     field("num_key_value_heads", Value::Dim(KV_HEADS)),
     derived("head_dim", head_dim),

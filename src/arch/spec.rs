@@ -76,6 +76,13 @@ pub enum Value {
     Null,
     /// A whole number.
     Dim(Dim),
+    /// A whole number for each layer.
+    PerLayer(Dim),
+    /// A quotient that need not be whole.
+    Ratio(Dim, Dim),
+    /// For each layer `sliding_attention` or `full_attention`, by `attention.sliding_window_pattern`: truth values, or
+    /// every how many layers one is full. Without that key every so many layers one is; without a window all are.
+    LayerTypes(u64),
     /// The floating-point number of `{arch}.KEY`, or the given one if the key is absent; neither: an error.
     Number(&'static str, Option<f64>),
     /// The truth value of `{arch}.KEY`, or the given one if the key is absent.
@@ -97,15 +104,32 @@ pub struct Rule {
     /// Whether names lack `.weight` and `.bias`: the rule stands for the weight, and for the bias where it is stored.
     pub suffixed: bool,
     /// Whether a file without it is refused.
-    pub required: bool,
+    pub needed: Needed,
     /// How many layers `{i}` counts.
     pub layers: Dim,
+    /// How many experts, or other parts of a stored tensor, `{e}` counts.
+    pub parts: Dim,
     /// Why stored tensors are left out.
     pub reason: &'static str,
 }
 
+/// Whether a file that lacks what a rule asks for is refused.
+#[derive(Clone, Copy, Debug)]
+pub enum Needed {
+    /// In every layer.
+    Always,
+    /// Nowhere.
+    Never,
+    /// In the layers that have this stored tensor: what belongs to a mixture, beside its router.
+    With(&'static str),
+    /// In the layers that lack this stored tensor: what a mixture has no use for.
+    Without(&'static str),
+}
+
 /// How many layers a file has, but for those that a rule counts otherwise.
 const LAYERS: Dim = Dim::Key("block_count");
+/// How many experts a file has; a dense one has none.
+const EXPERTS: Dim = Dim::KeyOr("expert_count", &Dim::Is(0));
 
 /// A stored weight, and its bias if there is one, under another name. Names lack the suffix.
 pub const fn rename(gguf: &'static str, hf: &'static str) -> Rule {
@@ -114,28 +138,44 @@ pub const fn rename(gguf: &'static str, hf: &'static str) -> Rule {
 
 /// A weight, and its bias if there is one, that follow from stored ones. Names lack the suffix.
 pub const fn rule(hf: &'static str, expr: Expr) -> Rule {
-    Rule { hf, expr, suffixed: true, required: true, layers: LAYERS, reason: "" }
+    Rule { hf, expr, suffixed: true, needed: Needed::Always, layers: LAYERS, parts: EXPERTS, reason: "" }
 }
 
 /// One tensor, by full names.
 pub const fn exact(hf: &'static str, expr: Expr) -> Rule {
-    Rule { hf, expr, suffixed: false, required: true, layers: LAYERS, reason: "" }
+    Rule { hf, expr, suffixed: false, needed: Needed::Always, layers: LAYERS, parts: EXPERTS, reason: "" }
 }
 
 /// Stored tensors (full name) that the folder leaves out, and why.
 pub const fn drop(gguf: &'static str, reason: &'static str) -> Rule {
-    Rule { hf: "", expr: Expr::Tensor(gguf), suffixed: false, required: false, layers: LAYERS, reason }
+    let expr = Expr::Tensor(gguf);
+    Rule { hf: "", expr, suffixed: false, needed: Needed::Never, layers: LAYERS, parts: EXPERTS, reason }
 }
 
 impl Rule {
     /// The same rule for a tensor that not every file or layer has.
     pub const fn optional(self) -> Self {
-        Self { required: false, ..self }
+        Self { needed: Needed::Never, ..self }
+    }
+
+    /// The same rule for layers that have a stored tensor (full name); elsewhere it may be absent.
+    pub const fn with(self, stored: &'static str) -> Self {
+        Self { needed: Needed::With(stored), ..self }
+    }
+
+    /// The same rule for layers that lack a stored tensor (full name); elsewhere it may be absent.
+    pub const fn without(self, stored: &'static str) -> Self {
+        Self { needed: Needed::Without(stored), ..self }
     }
 
     /// The same rule for so many layers.
     pub const fn over(self, layers: Dim) -> Self {
         Self { layers, ..self }
+    }
+
+    /// The same rule with so many parts.
+    pub const fn each(self, parts: Dim) -> Self {
+        Self { parts, ..self }
     }
 }
 
@@ -152,6 +192,11 @@ pub const fn int(name: &'static str, key: &'static str) -> Field {
 /// A field that is the floating-point number of `{arch}.KEY`.
 pub const fn number(name: &'static str, key: &'static str) -> Field {
     field(name, Value::Number(key, None))
+}
+
+/// No such field, though an earlier group has one.
+pub const fn omit(name: &'static str) -> Field {
+    derived(name, |_| Ok(None))
 }
 
 /// A field that a function derives.

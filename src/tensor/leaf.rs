@@ -89,6 +89,18 @@ impl Leaf {
         self.op.is_none().then(|| Self { stored: self.stored.clone(), rows, columns, op: Some(op) })
     }
 
+    /// The same elements in rows of another length, where that is a view of the stored rows; else as it is.
+    pub fn reshaped(self, row_len: u64) -> Self {
+        let in_order = self.columns.is_none() && self.rows.is_contiguous();
+        if !in_order || row_len == 0 || !row_len.is_multiple_of(self.stored.format.block_len as u64) {
+            return self;
+        }
+        let offset = self.stored.offset + self.rows.at(0) * self.stored.row_bytes();
+        let rows = self.rows.len() * self.stored.row_len / row_len;
+        let stored = Stored { offset, rows, row_len, ..self.stored };
+        Self { rows: Strides::range(0, rows), stored, ..self }
+    }
+
     pub fn row_len(&self) -> u64 {
         self.stored.row_len
     }

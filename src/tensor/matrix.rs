@@ -75,16 +75,43 @@ impl Matrix {
     /// Row `i` is what row `rows.at(i)` was.
     pub fn select_rows(&self, rows: &Strides) -> Option<Self> {
         let body = match &self.body {
-            Body::Stored(leaf) => Body::Stored(leaf.select_rows(rows)?),
+            Body::Stored(leaf) if leaf.row_len() == self.row_len => Body::Stored(leaf.select_rows(rows)?),
             Body::Constant(value) => Body::Constant(*value),
             Body::Stack(parts) => return self.select_from_stack(parts, rows),
-            Body::Interleave(_) | Body::Transpose(_) => return None,
+            Body::Interleave(parts) => return self.select_from_interleaved(parts, rows),
+            Body::Stored(_) | Body::Transpose(_) => return None,
         };
         Some(Self { rows: rows.len(), row_len: self.row_len, body })
     }
 
+    /// As many parts of equally many rows.
+    pub fn split_rows(self, count: u64) -> Option<Vec<Self>> {
+        let rows = self.rows.checked_div(count).filter(|rows| rows * count == self.rows)?;
+        match self.body {
+            Body::Stack(parts) if parts.iter().all(|(_, p)| (p.rows, p.row_len) == (rows, self.row_len)) => {
+                Some(parts.into_iter().map(|(_, part)| part).collect())
+            }
+            _ => (0..count).map(|i| self.select_rows(&Strides::range(i * rows, rows))).collect(),
+        }
+    }
+
+    /// A slice of interleaved rows that begins and ends between turns.
+    fn select_from_interleaved(&self, parts: &[Self], rows: &Strides) -> Option<Self> {
+        let count = parts.len() as u64;
+        let (start, len) = (rows.at(0), rows.len());
+        let whole = rows.run(0) == (len, 1) && start % count == 0 && len.is_multiple_of(count);
+        if !whole || parts[0].row_len != self.row_len {
+            return None;
+        }
+        let of_each = Strides::range(start / count, len / count);
+        Self::interleave(parts.iter().map(|p| p.select_rows(&of_each)).collect::<Option<_>>()?)
+    }
+
     /// A view of a stack: the parts of a slice of it, or a view that lies within one part.
     fn select_from_stack(&self, parts: &[(u64, Self)], rows: &Strides) -> Option<Self> {
+        if parts.iter().any(|(_, p)| p.row_len != self.row_len) {
+            return None;
+        }
         let first = rows.at(0);
         let (run, step) = rows.run(0);
         let mut taken = Vec::new();
@@ -105,6 +132,9 @@ impl Matrix {
     /// Column `i` is what column `columns.at(i)` was.
     pub fn select_columns(&self, columns: Strides) -> Option<Self> {
         let Body::Stored(leaf) = &self.body else { return None };
+        if leaf.row_len() != self.row_len {
+            return None;
+        }
         Some(Self { body: Body::Stored(leaf.select_columns(columns)?), ..*self })
     }
 
@@ -121,9 +151,17 @@ impl Matrix {
         Some(Self { body, ..*self })
     }
 
-    /// The same elements, in order, as rows of another length.
+    /// The same elements, in order, as rows of another length. Where those are not rows that can be chosen from (they
+    /// cut blocks, or rows in another order), choosing returns `None`.
     pub fn reshaped(self, rows: u64, row_len: u64) -> Option<Self> {
-        (rows.checked_mul(row_len)? == self.elements()).then_some(Self { rows, row_len, body: self.body })
+        if rows.checked_mul(row_len)? != self.elements() {
+            return None;
+        }
+        let body = match self.body {
+            Body::Stored(leaf) => Body::Stored(leaf.reshaped(row_len)),
+            body => body,
+        };
+        Some(Self { rows, row_len, body })
     }
 
     /// Number of rows.
@@ -191,10 +229,11 @@ impl Matrix {
                 (part, at - first, wanted.min(part.elements() - (at - first)))
             }),
             Body::Interleave(parts) => in_pieces(start, dtype, out, |at, wanted| {
-                let (row, column) = (at / self.row_len, at % self.row_len);
+                let row_len = parts[0].row_len; // that of this matrix may be another: see `reshaped`
+                let (row, column) = (at / row_len, at % row_len);
                 let count = parts.len() as u64;
                 let part = &parts[(row % count) as usize];
-                (part, row / count * self.row_len + column, wanted.min(self.row_len - column))
+                (part, row / count * row_len + column, wanted.min(row_len - column))
             }),
             Body::Transpose(transpose) => transpose.fill(start, dtype, out),
         }

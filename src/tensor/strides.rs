@@ -50,6 +50,11 @@ impl Strides {
         self.len == 0
     }
 
+    /// Whether each index follows the one before it.
+    pub fn is_contiguous(&self) -> bool {
+        matches!(self.axes.as_slice(), [] | [Axis { stride: 1, .. }])
+    }
+
     /// The largest source index, if there is any.
     pub fn max(&self) -> Option<u64> {
         (self.len > 0).then(|| self.axes.iter().fold(self.base, |at, a| at + (a.extent - 1) * a.stride))

@@ -161,10 +161,11 @@ fn tokenizer(path: &Path, gguf: &Gguf, options: &Options) -> Result<Tokenizer, E
     let architecture = text("general.architecture");
     let max_length = metadata.value(&format!("{architecture}.context_length")).and_then(|v| v.as_u64());
     let context = tokenizer::Context { metadata, architecture, model_name: text("general.name"), max_length };
-    if options.tokenizer {
-        tokenizer::build(&context).map_err(|source| Error::Tokenizer { path: path.to_owned(), source })
+    let tokenizer = if options.tokenizer {
+        tokenizer::build(&context)
     } else {
         let note = Some("left out on request".to_owned());
-        Ok(Tokenizer { files: Vec::new(), special: tokenizer::special_tokens(metadata), note })
-    }
+        tokenizer::special_tokens(metadata).map(|special| Tokenizer { files: Vec::new(), special, note })
+    };
+    tokenizer.map_err(|source| Error::Tokenizer { path: path.to_owned(), source })
 }

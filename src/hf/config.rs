@@ -22,7 +22,7 @@ pub fn json(weights: &Weights, special: &SpecialTokens) -> Map<String, Json> {
     set("dtype", dtype.into());
     set("torch_dtype", dtype.into()); // transformers 4, candle, mistral.rs
     set("bos_token_id", special.bos.into());
-    set("eos_token_id", special.eos.first().copied().into()); // all of them: generation_config.json
+    set("eos_token_id", special.eos.into()); // all that end generation: generation_config.json
     set("pad_token_id", special.pad.into());
     set("transformers_version", TRANSFORMERS_VERSION.into());
     config

@@ -1,0 +1,81 @@
+//! SentencePiece's unigram model: every piece has a score, and the cut of a word with the largest sum wins.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::json::{Decoder, Model, Normalizer, PreTokenizer, Scores, TokenizerJson};
+use super::vocabulary::key;
+use super::{Error, Kind, Pair, Source, Vocabulary};
+use crate::gguf::Array;
+
+/// Gives T5's hundred sentinels back the ids and names that the converter wrote as fillers: they follow the pieces of
+/// tokenizer.model, last first.
+pub fn restore(vocabulary: &mut Vocabulary) {
+    const SENTINELS: usize = 100;
+    if vocabulary.find("<extra_id_0>").is_some() {
+        return;
+    }
+    let first = used(vocabulary);
+    if vocabulary.len() < first + SENTINELS {
+        return;
+    }
+    for number in 0..SENTINELS {
+        vocabulary.respell(first + number, format!("<extra_id_{}>", SENTINELS - 1 - number));
+        vocabulary.set_kind(first + number, Kind::Control);
+    }
+}
+
+/// The tokenizer.json of a unigram vocabulary.
+///
+/// # Errors
+/// If there are no scores, or the character map is no array of bytes.
+pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<TokenizerJson<'a>, Error> {
+    if !vocabulary.has_scores() {
+        return Err(Error::MissingKey(key::SCORES));
+    }
+    let len = used(vocabulary);
+    let scores = (0..len).filter(|&id| !vocabulary.is_filler(id)).filter_map(|id| vocabulary.score(id));
+    // The library takes 10 less than the smallest score for the unknown: a filler must not make it smaller.
+    let unreachable = scores.fold(0.0, f32::min);
+    let mut json = TokenizerJson::new(Model::Unigram {
+        unk_id: vocabulary.first(Kind::Unknown),
+        vocab: Scores { vocabulary, len, unreachable },
+        byte_fallback: vocabulary.first(Kind::Byte).is_some(),
+    });
+    json.added_tokens = source.added_tokens(vocabulary);
+    json.normalizer =
+        charsmap(source)?.map(|map| Normalizer::Precompiled { precompiled_charsmap: STANDARD.encode(map) });
+    let (replacement, prepend_scheme, split) = ('\u{2581}', "always", true);
+    json.pre_tokenizer = Some(PreTokenizer::Sequence {
+        pretokenizers: vec![
+            PreTokenizer::WhitespaceSplit,
+            PreTokenizer::Metaspace { replacement, prepend_scheme, split },
+        ],
+    });
+    let add_bos = source.add_bos.unwrap_or(false);
+    let pair = if add_bos { Pair::Doubled } else { Pair::Untyped };
+    json.post_processor =
+        source.template(vocabulary, add_bos, source.add_eos.unwrap_or(true), pair).processor();
+    json.decoder = Some(Decoder::Metaspace { replacement, prepend_scheme, split });
+    Ok(json)
+}
+
+/// The character map of the normalizer, a compiled trie; `None` if there is none.
+///
+/// # Errors
+/// If it is no array of bytes.
+pub fn charsmap(source: &Source) -> Result<Option<Vec<u8>>, Error> {
+    const KEY: &str = "tokenizer.ggml.precompiled_charsmap";
+    match source.context.metadata.array(KEY)? {
+        None => Ok(None),
+        Some(array) if array.is_empty() => Ok(None),
+        Some(Array::U8(map)) => Ok(Some(map.clone())),
+        Some(Array::I8(map)) => Ok(Some(map.iter().map(|b| b.cast_unsigned()).collect())),
+        Some(_) => Err(Error::value(KEY, "not an array of bytes")),
+    }
+}
+
+/// Ids up to the last that is no filler.
+fn used(vocabulary: &Vocabulary) -> usize {
+    vocabulary.entries().last().map_or(0, |(id, _)| id + 1)
+}

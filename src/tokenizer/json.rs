@@ -85,7 +85,8 @@ pub enum Normalizer {
     Precompiled {
         precompiled_charsmap: String,
     },
-    BertNormalizer {
+    #[serde(rename = "BertNormalizer")]
+    Bert {
         clean_text: bool,
         handle_chinese_chars: bool,
         strip_accents: Option<bool>,
@@ -102,12 +103,29 @@ pub enum Pattern {
 #[derive(Serialize)]
 #[serde(tag = "type")]
 pub enum PreTokenizer {
-    Sequence { pretokenizers: Vec<PreTokenizer> },
-    Split { pattern: Pattern, behavior: &'static str, invert: bool },
-    ByteLevel { add_prefix_space: bool, trim_offsets: bool, use_regex: bool },
-    Digits { individual_digits: bool },
-    Metaspace { replacement: char, prepend_scheme: &'static str, split: bool },
-    BertPreTokenizer,
+    Sequence {
+        pretokenizers: Vec<PreTokenizer>,
+    },
+    Split {
+        pattern: Pattern,
+        behavior: &'static str,
+        invert: bool,
+    },
+    ByteLevel {
+        add_prefix_space: bool,
+        trim_offsets: bool,
+        use_regex: bool,
+    },
+    Digits {
+        individual_digits: bool,
+    },
+    Metaspace {
+        replacement: char,
+        prepend_scheme: &'static str,
+        split: bool,
+    },
+    #[serde(rename = "BertPreTokenizer")]
+    Bert,
     WhitespaceSplit,
 }
 

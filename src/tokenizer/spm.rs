@@ -42,14 +42,18 @@ pub fn restore(vocabulary: &mut Vocabulary) {
             }
             // The converter has no type for tokenizer.model's user-defined symbols. Their score is 0, and no merge gives
             // them, while the pieces that SentencePiece trains are single characters or merged from two others.
-            Kind::Normal if scores_differ && vocabulary.score(id) == Some(0.0) => {
-                if text.chars().nth(1).is_some() && splits(vocabulary, text).next().is_none() {
-                    vocabulary.set_kind(id, Kind::UserDefined);
-                }
+            Kind::Normal
+                if scores_differ && vocabulary.score(id) == Some(0.0) && is_symbol(vocabulary, text) =>
+            {
+                vocabulary.set_kind(id, Kind::UserDefined);
             }
             _ => {}
         }
     }
+}
+
+fn is_symbol(vocabulary: &Vocabulary, text: &str) -> bool {
+    text.chars().nth(1).is_some() && splits(vocabulary, text).next().is_none()
 }
 
 /// The tokenizer.json of a SentencePiece vocabulary.

@@ -173,6 +173,17 @@ impl<'a> Vocabulary<'a> {
         self.texts[id] = Cow::Owned(unique);
     }
 
+    /// Gives every token the text that `spell` makes of the file's; `None` leaves it as it is.
+    pub fn respell_all(&mut self, spell: impl Fn(Kind, &str) -> Option<String>) {
+        self.index.clear();
+        self.respelled.clear();
+        for id in 0..self.len() {
+            let text = self.text(id);
+            let text = spell(self.kinds[id], text).unwrap_or_else(|| text.to_owned());
+            self.respell(id, text);
+        }
+    }
+
     /// Whether an id is one that the converter made up to fill the list to the embedding's rows: the original's
     /// tokenizer has no such token (`[PAD{id}]` in `get_vocab_base`; of type USER_DEFINED until mid-2024).
     pub fn is_filler(&self, id: usize) -> bool {

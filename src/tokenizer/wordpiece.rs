@@ -9,17 +9,11 @@ const WORD: char = '\u{2581}';
 /// Undoes the converter's spelling (`phantom` in `conversion/bert.py`): a word's first piece has U+2581 before it, a
 /// further one has lost its `##`, a control token is as it was.
 pub fn restore(vocabulary: &mut Vocabulary) {
-    for id in 0..vocabulary.len() {
-        if vocabulary.kind(id) == Kind::Control {
-            continue;
-        }
-        let text = vocabulary.text(id);
-        let text = match text.strip_prefix(WORD) {
-            Some(first) if !first.is_empty() => first.to_owned(),
-            _ => format!("##{text}"),
-        };
-        vocabulary.respell(id, text);
-    }
+    vocabulary.respell_all(|kind, text| match text.strip_prefix(WORD) {
+        _ if kind == Kind::Control => None,
+        Some(first) if !first.is_empty() => Some(first.to_owned()),
+        _ => Some(format!("##{text}")),
+    });
 }
 
 /// Whether the tokens are those of a SentencePiece model that the converter took for words: each has lost its score, and
@@ -43,13 +37,13 @@ pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<Token
         vocab: Ids(vocabulary),
     });
     json.added_tokens = source.added_tokens(vocabulary);
-    json.normalizer = Some(Normalizer::BertNormalizer {
+    json.normalizer = Some(Normalizer::Bert {
         clean_text: true,
         handle_chinese_chars: true,
         strip_accents: source.context.metadata.bool("tokenizer.ggml.normalizer.strip_accents")?,
         lowercase: lowercase(source, vocabulary)?,
     });
-    json.pre_tokenizer = Some(PreTokenizer::BertPreTokenizer);
+    json.pre_tokenizer = Some(PreTokenizer::Bert);
     json.post_processor = source.template(vocabulary, true, true, Pair::Shared).processor();
     json.decoder = Some(Decoder::WordPiece { prefix: "##", cleanup: true });
     Ok(json)

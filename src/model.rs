@@ -1,7 +1,9 @@
 //! An opened model: its file, the class it came from, and the tensors of its folder, all checked.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::thread;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value as Json};
@@ -112,8 +114,13 @@ impl Model {
         let gguf = Gguf::open(path)?;
         let modified =
             gguf.sources.iter().map(|s| s.identity().modified).max().unwrap_or(SystemTime::UNIX_EPOCH);
-        let weights = if gguf.tensors.is_empty() { None } else { Some(weights(path, &gguf, options)?) };
-        let tokenizer = tokenizer(path, &gguf, options)?;
+        // A large vocabulary takes longer than all the rest, so it gets a thread of its own.
+        let (tokenizer, weights) = thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| tokenizer(path, &gguf, options));
+            let weights = (!gguf.tensors.is_empty()).then(|| weights(path, &gguf, options)).transpose();
+            (tokenizer.join().unwrap_or_else(|panic| resume_unwind(panic)), weights)
+        });
+        let (weights, tokenizer) = (weights?, tokenizer?);
         Ok(Self { gguf, path: path.to_owned(), weights, tokenizer, modified })
     }
 

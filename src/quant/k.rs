@@ -1,7 +1,7 @@
 //! The K-quants: super-blocks of 256 weights, with small integer scales that are themselves scaled by halves.
 
 use super::float::half_at;
-use super::simd::{each_by_itself, field, scaled};
+use super::simd::{Ops, each_by_itself, field, scaled};
 
 /// `scales 16 | codes 64 | scale f16 | minimum f16`
 ///
@@ -9,7 +9,7 @@ use super::simd::{each_by_itself, field, scaled};
 /// 96` in its four two-bit fields. Scale byte `k` belongs to the 16 weights from `16 k`: scale low, minimum
 /// high nibble.
 #[inline(always)]
-pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
+pub(super) fn q2_k<O: Ops>(block: &[u8; 84], values: &mut [f32; 256]) {
     let scales: &[u8; 16] = field(block, 0);
     let (scale, minimum) = (half_at(block, 80), half_at(block, 82));
     let mut runs = [[0.0; 2]; 16];
@@ -18,13 +18,12 @@ pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
     }
     for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         each_by_itself();
-        let codes: &[u8; 32] = field(block, 16 + 32 * (run / 4));
-        let shift = run % 4 * 2;
+        let codes = O::bit_fields(field(block, 16 + 32 * (run / 4)), run % 4 * 2, 3);
         for l in 0..16 {
-            values[l] = runs[2 * run][0] * f32::from(codes[l] >> shift & 3) - runs[2 * run][1];
+            values[l] = runs[2 * run][0] * f32::from(codes[l]) - runs[2 * run][1];
         }
         for l in 16..32 {
-            values[l] = runs[2 * run + 1][0] * f32::from(codes[l] >> shift & 3) - runs[2 * run + 1][1];
+            values[l] = runs[2 * run + 1][0] * f32::from(codes[l]) - runs[2 * run + 1][1];
         }
     }
 }
@@ -34,15 +33,15 @@ pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
 /// Codes as in Q2_K; bit `4 n + j` of third-bit byte `c` belongs to weight `128 n + 32 j + c`. The 16 scales
 /// have six bits: low four in the nibbles of bytes 0 to 7, high two in bytes 8 to 11.
 #[inline(always)]
-pub(super) fn q3_k(block: &[u8; 110], values: &mut [f32; 256]) {
+pub(super) fn q3_k<O: Ops>(block: &[u8; 110], values: &mut [f32; 256]) {
     let scales = q3_k_scales(field(block, 96), half_at(block, 108));
-    let thirds: &[u8; 32] = field(block, 0);
     for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         each_by_itself();
-        let lows: &[u8; 32] = field(block, 32 + 32 * (run / 4));
+        let lows = O::bit_fields(field(block, 32 + 32 * (run / 4)), run % 4 * 2, 3);
+        let highs = O::bit_fields(field(block, 0), run, 1);
         let mut codes = [0; 32];
         for l in 0..32 {
-            codes[l] = (lows[l] >> (run % 4 * 2) & 3 | (thirds[l] >> run & 1) << 2) as i8 - 4;
+            codes[l] = (lows[l] | highs[l] << 2) as i8 - 4;
         }
         scaled([scales[2 * run], scales[2 * run + 1]], &codes, values);
     }
@@ -50,11 +49,18 @@ pub(super) fn q3_k(block: &[u8; 110], values: &mut [f32; 256]) {
 
 #[inline(always)]
 fn q3_k_scales(packed: &[u8; 12], scale: f32) -> [f32; 16] {
+    let lows = [field(packed, 0), field(packed, 4)].map(|bytes| u32::from_le_bytes(*bytes));
+    let highs = u32::from_le_bytes(*field(packed, 8));
+    let mut codes = [[0; 4]; 4];
+    for k in 0..4 {
+        let low = lows[k % 2] >> (k / 2 * 4) & 0x0f0f_0f0f;
+        let high = highs >> (2 * k) & 0x0303_0303;
+        codes[k] = (low | high << 4).to_le_bytes();
+    }
+    let codes = codes.as_flattened();
     let mut scales = [0.0; 16];
     for k in 0..16 {
-        let low = packed[k % 8] >> (k / 8 * 4) & 15;
-        let high = packed[8 + k % 4] >> (k / 4 * 2) & 3;
-        scales[k] = scale * f32::from((low | high << 4) as i8 - 32);
+        scales[k] = scale * f32::from(codes[k] as i8 - 32);
     }
     scales
 }
@@ -82,18 +88,18 @@ pub(super) fn q4_k(block: &[u8; 144], values: &mut [f32; 256]) {
 ///
 /// Codes as in Q4_K; bit `k` of fifth-bit byte `l` belongs to weight `32 k + l`.
 #[inline(always)]
-pub(super) fn q5_k(block: &[u8; 176], values: &mut [f32; 256]) {
+pub(super) fn q5_k<O: Ops>(block: &[u8; 176], values: &mut [f32; 256]) {
     let (scales, minima) = q4_k_scales(block);
-    let fifths: &[u8; 32] = field(block, 16);
     for i in 0..4 {
         each_by_itself();
         let codes: &[u8; 32] = field(block, 48 + 32 * i);
+        let fifths = O::bit_fields(field(block, 16), 2 * i, 3);
         for l in 0..32 {
-            let code = codes[l] & 15 | (fifths[l] >> (2 * i) & 1) << 4;
+            let code = codes[l] & 15 | fifths[l] << 4 & 16;
             values[64 * i + l] = scales[2 * i] * f32::from(code) - minima[2 * i];
         }
         for l in 0..32 {
-            let code = codes[l] >> 4 | (fifths[l] >> (2 * i + 1) & 1) << 4;
+            let code = codes[l] >> 4 | fifths[l] << 3 & 16;
             values[64 * i + 32 + l] = scales[2 * i + 1] * f32::from(code) - minima[2 * i + 1];
         }
     }
@@ -134,7 +140,7 @@ fn six_bits(own: u32, shared: u32) -> [u8; 8] {
 /// are the low (`r` < 2) or high nibbles of low bytes `32 (r mod 2)` on, and the high two the two-bit fields
 /// `r` of the high bytes.
 #[inline(always)]
-pub(super) fn q6_k(block: &[u8; 210], values: &mut [f32; 256]) {
+pub(super) fn q6_k<O: Ops>(block: &[u8; 210], values: &mut [f32; 256]) {
     let scales: &[u8; 16] = field(block, 192);
     let scale = half_at(block, 208);
     let mut products = [0.0; 16];
@@ -144,11 +150,11 @@ pub(super) fn q6_k(block: &[u8; 210], values: &mut [f32; 256]) {
     for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         each_by_itself();
         let (n, r) = (run / 4, run % 4);
-        let lows: &[u8; 32] = field(block, 64 * n + 32 * (r % 2));
-        let highs: &[u8; 32] = field(block, 128 + 32 * n);
+        let lows = O::bit_fields(field(block, 64 * n + 32 * (r % 2)), r / 2 * 4, 15);
+        let highs = O::bit_fields(field(block, 128 + 32 * n), 2 * r, 3);
         let mut codes = [0; 32];
         for l in 0..32 {
-            codes[l] = (lows[l] >> (r / 2 * 4) & 15 | (highs[l] >> (2 * r) & 3) << 4) as i8 - 32;
+            codes[l] = (lows[l] | highs[l] << 4) as i8 - 32;
         }
         scaled([products[2 * run], products[2 * run + 1]], &codes, values);
     }

@@ -130,6 +130,9 @@ pub(super) trait Ops {
     /// A byte for each bit, lowest first: 0xff for one, 0 for zero.
     fn spread(bits: u32) -> [u8; 32];
 
+    /// Each byte shifted right by `shift`, up to 7, and masked, where the mask drops what came from a neighbouring byte.
+    fn bit_fields(bytes: &[u8; 32], shift: usize, mask: u8) -> [u8; 32];
+
     /// The bytes of four words in a row.
     fn join_eights(words: [u64; 4]) -> [i8; 32];
 
@@ -160,6 +163,15 @@ impl Ops for Portable {
             bytes[j] = ((bits >> j & 1) as u8).wrapping_neg();
         }
         bytes
+    }
+
+    #[inline(always)]
+    fn bit_fields(bytes: &[u8; 32], shift: usize, mask: u8) -> [u8; 32] {
+        let mut fields = [0; 32];
+        for j in 0..32 {
+            fields[j] = bytes[j] >> shift & mask;
+        }
+        fields
     }
 
     #[inline(always)]

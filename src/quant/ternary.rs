@@ -35,12 +35,13 @@ fn trits<const N: usize>(bytes: &[u8; N], n: usize, scale: f32, values: &mut [f3
 /// Byte `c` of each half holds weights `c`, `c + 32`, `c + 64` and `c + 96` of the half in its four two-bit
 /// fields.
 #[inline(always)]
-pub(super) fn tq2_0(block: &[u8; 66], values: &mut [f32; 256]) {
+pub(super) fn tq2_0<O: Ops>(block: &[u8; 66], values: &mut [f32; 256]) {
     let scale = half_at(block, 64);
-    for run in 0..8 {
-        let codes: &[u8; 32] = field(block, 32 * (run / 4));
+    for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        each_by_itself();
+        let codes = O::bit_fields(field(block, 32 * (run / 4)), run % 4 * 2, 3);
         for l in 0..32 {
-            values[32 * run + l] = scale * f32::from((codes[l] >> (2 * (run % 4)) & 3) as i8 - 1);
+            values[l] = scale * f32::from(codes[l] as i8 - 1);
         }
     }
 }

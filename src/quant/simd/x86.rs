@@ -39,6 +39,16 @@ impl Ops for Avx2 {
     }
 
     #[inline(always)]
+    fn bit_fields(bytes: &[u8; 32], shift: usize, mask: u8) -> [u8; 32] {
+        // SAFETY: as in `lookup`. There is no shift of bytes: words are shifted, and the mask drops what crosses over.
+        unsafe {
+            let words = transmute::<[u8; 32], __m256i>(*bytes);
+            let shifted = _mm256_srl_epi16(words, _mm_cvtsi32_si128(shift as i32));
+            transmute(_mm256_and_si256(shifted, _mm256_set1_epi8(mask as i8)))
+        }
+    }
+
+    #[inline(always)]
     fn join_eights([a, b, c, d]: [u64; 4]) -> [i8; 32] {
         // SAFETY: as in `lookup`.
         unsafe { transmute(_mm256_setr_epi64x(a as i64, b as i64, c as i64, d as i64)) }
@@ -81,6 +91,11 @@ impl Ops for Avx512 {
     fn spread(bits: u32) -> [u8; 32] {
         // SAFETY: kernels made with these operations have AVX-512 BW and VL; both are any 32 bytes.
         unsafe { transmute(_mm256_movm_epi8(bits)) }
+    }
+
+    #[inline(always)]
+    fn bit_fields(bytes: &[u8; 32], shift: usize, mask: u8) -> [u8; 32] {
+        Avx2::bit_fields(bytes, shift, mask)
     }
 
     #[inline(always)]

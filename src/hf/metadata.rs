@@ -2,12 +2,16 @@ use serde_json::{Map, Value as Json};
 
 use crate::gguf::{Array, Gguf, Value, shortest};
 
-/// gguf/metadata.json: every key of the file. Strings that are not UTF-8 are shown with replacement characters.
+/// gguf/metadata.json: every key of the file.
 pub fn json(gguf: &Gguf) -> Vec<u8> {
-    let map: Map<_, _> = gguf.metadata.iter().map(|e| (e.key.clone(), value(&e.value))).collect();
-    let mut text = serde_json::to_vec(&map).expect("maps with text keys are JSON");
+    let mut text = serde_json::to_vec(&metadata(gguf)).expect("maps with text keys are JSON");
     text.push(b'\n');
     text
+}
+
+/// Every key of the file and its value. Strings that are not UTF-8 have replacement characters.
+pub fn metadata(gguf: &Gguf) -> Map<String, Json> {
+    gguf.metadata.iter().map(|e| (e.key.clone(), value(&e.value))).collect()
 }
 
 fn value(value: &Value) -> Json {

@@ -61,7 +61,7 @@ struct Shown<'a> {
     dtype: Option<&'a str>,
     parameters: u64,
     exactness: Option<String>,
-    tokenizer: Option<&'a str>,
+    note: Option<&'a str>,
     folder: Vec<File>,
     tensors: Vec<Tensor<'a>>,
 }
@@ -107,7 +107,7 @@ impl<'a> Shown<'a> {
             dtype: weights.map(|w| w.dtype.name()),
             parameters: tensors.iter().map(|t| t.shape.iter().product::<u64>()).sum(),
             exactness: Exactness::of(model).map(|exactness| exactness.to_string()),
-            tokenizer: model.tokenizer.note.as_deref(),
+            note: model.tokenizer.note.as_deref(),
             folder: files.map(|f| File { path: f.path.display().to_string(), bytes: f.len }).collect(),
             tensors,
         }
@@ -121,9 +121,9 @@ impl<'a> Shown<'a> {
             _ => line("shown as    a vocabulary without weights"),
         }
         line(format_args!("parameters  {}", self.parameters));
-        for (label, note) in [("exactness", self.exactness.as_deref()), ("tokenizer", self.tokenizer)] {
+        for (label, note) in [("exactness  ", self.exactness.as_deref()), ("note       ", self.note)] {
             if let Some(note) = note {
-                line(format_args!("{label}   {note}"));
+                line(format_args!("{label} {note}"));
             }
         }
         let rows = self.folder.iter().map(|f| [f.path.clone(), human(f.bytes)]);

@@ -34,8 +34,14 @@ pub struct Cli {
 /// The commands beside mounting.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// List what can be shown: GGUF architectures, the Hugging Face classes made of them, and what proves each
+    Architectures(Architectures),
+    /// Show what is in a file, and what its folder will hold
+    Inspect(Inspect),
     /// List the live mounts of this user
     List(List),
+    /// Write a small working model, to try things with
+    Sample(Sample),
     /// Unmount a folder; files that are open stay readable until they are closed
     Unmount(Unmount),
     /// The process that unmounts when the server was killed
@@ -124,4 +130,32 @@ pub struct List {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// How to list architectures.
+#[derive(Args, Debug)]
+pub struct Architectures {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to look into.
+#[derive(Args, Debug)]
+pub struct Inspect {
+    /// The GGUF file; of a split model, any of its files
+    pub source: PathBuf,
+    /// How the model would be shown
+    #[command(flatten)]
+    pub view: View,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where to write the sample model.
+#[derive(Args, Debug)]
+pub struct Sample {
+    /// A directory; it is made if it is not there
+    pub directory: PathBuf,
 }

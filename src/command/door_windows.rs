@@ -34,8 +34,8 @@ impl Mount {
     }
 
     /// A handle that ends the mount from another thread.
-    pub fn unmounter(&self) -> Infallible {
-        self.0
+    pub fn unmounter(&self) -> Unmounter {
+        match self.0 {}
     }
 
     /// Waits for its end.
@@ -46,6 +46,9 @@ impl Mount {
         match self.0 {}
     }
 }
+
+/// Ends a mount from another thread.
+pub struct Unmounter;
 
 /// Mounts a tree.
 ///
@@ -95,9 +98,7 @@ impl EndSignals {
     }
 
     /// Has them unmount.
-    pub fn unmount_with(self, unmounter: Infallible) {
-        match unmounter {}
-    }
+    pub fn unmount_with(self, _: Unmounter) {}
 }
 
 /// The process that stays has its own console already.

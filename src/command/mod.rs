@@ -1,15 +1,18 @@
 //! What each command does. Errors go to the user through [`Failure`].
 
+mod architectures;
 mod daemon;
 #[cfg_attr(windows, path = "door_windows.rs")]
 #[cfg_attr(not(windows), path = "door_unix.rs")]
 mod door;
 mod folder;
+mod inspect;
 mod list;
 mod log;
 mod mount;
 mod print;
 mod report;
+mod sample;
 mod size;
 mod state;
 mod summary;
@@ -26,13 +29,16 @@ use crate::cli::{Cli, Command};
 /// [`Failure`] tells the user why not.
 pub fn run(cli: &Cli) -> Result<(), Failure> {
     match (&cli.command, &cli.places) {
-        (Some(Command::List(args)), _) => {
-            list::run(args);
-            Ok(())
-        }
-        (Some(Command::Unmount(args)), _) => unmount::run(args),
-        (Some(Command::Watchdog { arguments }), _) => Ok(door::watch(arguments)?),
-        (None, Some(places)) => mount::run(places, &cli.mount),
+        (Some(command), _) => match command {
+            Command::Architectures(args) => architectures::run(args),
+            Command::Inspect(args) => inspect::run(args)?,
+            Command::List(args) => list::run(args),
+            Command::Sample(args) => sample::run(args)?,
+            Command::Unmount(args) => unmount::run(args)?,
+            Command::Watchdog { arguments } => door::watch(arguments)?,
+        },
+        (None, Some(places)) => mount::run(places, &cli.mount)?,
         (None, None) => unreachable!("clap asks for SOURCE and MOUNTPOINT where there is no command"),
     }
+    Ok(())
 }

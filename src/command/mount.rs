@@ -74,6 +74,10 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         let what = what.to_owned();
         move |error: std::io::Error| Failure::mount(format!("{what}: {error}"))
     };
+    if is_below(&source, &mountpoint) {
+        let text = format!("{} lies below the mountpoint, and the mount would hide it", source.display());
+        return Err(Failure::usage(text).or("give a mountpoint beside the file"));
+    }
     let signals = door::EndSignals::catch().map_err(failed("cannot catch signals"))?;
     let folder = Folder::open(&source, &args.view)?;
     let mut notes = Vec::new();
@@ -107,6 +111,13 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
     // Keeps no directory busy that others may want to unmount.
     std::env::set_current_dir("/").map_err(failed("cannot leave the directory"))?;
     Ok((Live { mount, signals, record }, summary))
+}
+
+/// Whether a file is below a directory, links resolved as far as they can be (a dead mount can not).
+fn is_below(file: &Path, dir: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (file, dir) = (real(file), real(dir));
+    file != dir && file.starts_with(dir)
 }
 
 /// What to name the log by: it is wanted before the model is open.

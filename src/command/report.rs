@@ -41,6 +41,11 @@ impl Failure {
         Self { remedy: Some(remedy.into()), ..self }
     }
 
+    /// What went wrong.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// What the process ends with.
     pub fn exit_code(&self) -> u8 {
         self.exit_code

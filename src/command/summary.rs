@@ -29,7 +29,7 @@ impl Summary {
         let is_weights = |path: &Path| path.extension().is_some_and(|e| e == "safetensors");
         let probe = files.iter().find(|f| is_weights(&f.path)).or(files.first());
         notes.extend(Exactness::of(&folder.model).map(|exactness| exactness.to_string()));
-        notes.extend(folder.model.tokenizer.note.as_ref().map(|note| format!("tokenizer: {note}")));
+        notes.extend(folder.model.tokenizer.note.clone());
         Self {
             name: name.to_owned(),
             what: folder.what(),

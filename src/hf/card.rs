@@ -1,10 +1,8 @@
 //! README.md of the folder: a model card from the metadata.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::exactness::Exactness;
-use crate::gguf::Gguf;
 use crate::model::Model;
 
 /// The model card.
@@ -49,21 +47,10 @@ pub fn markdown(model: &Model) -> String {
         let _ = writeln!(card, "- Tokenizer: {note}");
     }
     let _ = writeln!(card, "\n## Stored types\n\n| type | tensors | bytes |\n|---|--:|--:|");
-    for (name, (count, bytes)) in types(&model.gguf) {
+    for (name, (count, bytes)) in model.gguf.types() {
         let _ = writeln!(card, "| {name} | {count} | {bytes} |");
     }
     card
-}
-
-/// Number and bytes of tensors by stored type.
-pub fn types(gguf: &Gguf) -> BTreeMap<&'static str, (usize, u64)> {
-    let mut types = BTreeMap::new();
-    for tensor in &gguf.tensors {
-        let (count, bytes) = types.entry(tensor.format.name).or_insert((0, 0));
-        *count += 1;
-        *bytes += tensor.len;
-    }
-    types
 }
 
 /// A YAML scalar: JSON strings are YAML.

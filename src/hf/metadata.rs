@@ -1,4 +1,5 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value as Json};
 
 use crate::gguf::{Array, Gguf, Metadata, Strings, Value, shortest};
 
@@ -7,6 +8,14 @@ pub fn json(gguf: &Gguf) -> Vec<u8> {
     let mut text = serde_json::to_vec(&Shown(&gguf.metadata)).expect("maps with text keys are JSON");
     text.push(b'\n');
     text
+}
+
+/// The same as a map.
+pub fn metadata(gguf: &Gguf) -> Map<String, Json> {
+    match serde_json::to_value(Shown(&gguf.metadata)) {
+        Ok(Json::Object(map)) => map,
+        other => unreachable!("metadata is a map with text keys: {other:?}"),
+    }
 }
 
 /// Serialises what it borrows: a vocabulary is too large to be copied for this.

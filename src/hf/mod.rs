@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rawrz_vfs::{Bytes, FileContent, NodeId, TreeBuilder};
 use serde::Serialize;
 
+pub use self::metadata::metadata;
 use crate::model::Model;
 
 /// Which shape the folder has.

@@ -2,6 +2,7 @@
 
 use super::json::{Decoder, Merges, Model, Normalizer, Pattern, PostProcessor, PreTokenizer, TokenizerJson};
 use super::pre::{self, Pieces, Step};
+use super::sentencepiece::{self, Algorithm, Normalization};
 use super::vocabulary::key;
 use super::{Error, Kind, Pair, Source, Vocabulary, spm};
 use crate::gguf::Strings;
@@ -28,8 +29,7 @@ pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<Token
     let row = pre_tokenizer(source)?;
     let merges = source.context.metadata.strings(key::MERGES)?.ok_or(Error::MissingKey(key::MERGES))?;
     let text = row.pieces == Pieces::Text;
-    let unk =
-        if text { vocabulary.first(Kind::Unknown).or_else(|| control(vocabulary, "<unk>")) } else { None };
+    let unk = if text { vocabulary.first(Kind::Unknown) } else { None };
     let mut json = TokenizerJson::new(Model::Bpe {
         dropout: None,
         unk_token: unk.map(|id| vocabulary.text(id)),
@@ -55,10 +55,28 @@ pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<Token
     Ok(json)
 }
 
-/// Gemma 4's converter types every special token CONTROL, the unknown one too.
-fn control(vocabulary: &Vocabulary, text: &str) -> Option<usize> {
-    let id = vocabulary.find(text)? as usize;
-    (vocabulary.kind(id) == Kind::Control).then_some(id)
+/// The tokenizer.model of a Gemma 4, by which its converter knows the embedding's rows. The file's scores are all equal, so each
+/// piece gets the place of the first merge that makes it, which orders SentencePiece's merges as these are; what no merge
+/// makes comes last.
+///
+/// # Errors
+/// If a key has another type.
+pub fn model(source: &Source, vocabulary: &Vocabulary) -> Result<Option<Vec<u8>>, Error> {
+    let Some(merges) = source.context.metadata.strings(key::MERGES)?.filter(|_| source.model == "gemma4")
+    else {
+        return Ok(None);
+    };
+    let last = -(merges.len() as f32);
+    let mut scores = vec![last; source.stored];
+    for (place, merge) in merges.iter().enumerate() {
+        let halves = std::str::from_utf8(merge).ok().and_then(halves);
+        let made = halves.and_then(|(left, right)| vocabulary.find(&format!("{left}{right}")));
+        if let Some(score) = made.and_then(|id| scores.get_mut(id as usize)).filter(|score| **score == last) {
+            *score = -(place as f32);
+        }
+    }
+    let normalization = Normalization { charsmap: Vec::new(), prefix: false, squeeze: false };
+    Ok(sentencepiece::build(vocabulary, &source.special, &scores, Algorithm::Bpe, normalization))
 }
 
 fn normalizer(source: &Source, row: &pre::PreTokenizer) -> Option<Normalizer> {

@@ -24,6 +24,8 @@ pub fn is_encoder(context: &Context) -> Result<bool, Error> {
 /// If a key has another type, or a template's name is no file name.
 pub fn tokenizer(source: &Source, vocabulary: &Vocabulary, files: &mut Files) -> Result<(), Error> {
     let metadata = source.context.metadata;
+    // Whether the converter read a tokenizer.model: without one it makes all scores equal.
+    let had_model = source.model == "llama" && vocabulary.scores_differ();
     let mut config = Map::new();
     if source.model != "gemma4" {
         // transformers and llama.cpp's converter go by the post-processor; mistral.rs and ollama read these.
@@ -32,6 +34,9 @@ pub fn tokenizer(source: &Source, vocabulary: &Vocabulary, files: &mut Files) ->
     }
     if let Some(prefix) = metadata.bool("tokenizer.ggml.add_space_prefix")? {
         config.insert("add_prefix_space".to_owned(), prefix.into());
+    }
+    if had_model {
+        config.extend(added_tokens_decoder(source, vocabulary));
     }
     config.insert("clean_up_tokenization_spaces".to_owned(), false.into());
     if source.model == "bert" {
@@ -48,10 +53,36 @@ pub fn tokenizer(source: &Source, vocabulary: &Vocabulary, files: &mut Files) ->
     config.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
     let special = special_strings(source, vocabulary);
     config.extend(special.clone());
+    if !had_model && matches!(source.model, "llama" | "gemma4") {
+        config.extend(additional_special_tokens(vocabulary, &special));
+    }
     chat_templates(metadata, &mut config, files)?;
     files.push(("tokenizer_config.json".to_owned(), pretty(&config.into())));
     files.push(("special_tokens_map.json".to_owned(), pretty(&special.into())));
     Ok(())
+}
+
+/// The tokens that the original's tokenizer_config.json lists: the converter then ignores what tokenizer.model says of them and
+/// scores them -1000. One that is listed without need would lose its score.
+fn added_tokens_decoder(source: &Source, vocabulary: &Vocabulary) -> Option<(String, Value)> {
+    let ids = vocabulary.added().filter(|&id| vocabulary.score(id) == Some(-1000.0));
+    let tokens: Map<_, _> =
+        ids.map(|id| (id.to_string(), added_token(&source.added_token(vocabulary, id)))).collect();
+    (!tokens.is_empty()).then(|| ("added_tokens_decoder".to_owned(), tokens.into()))
+}
+
+/// The control tokens that have no role, from which the converter tells them from text where it reads no tokenizer.model. Not
+/// in special_tokens_map.json, where ollama asks for objects.
+fn additional_special_tokens(
+    vocabulary: &Vocabulary,
+    special: &Map<String, Value>,
+) -> Option<(String, Value)> {
+    let is_other = |id: &usize| {
+        let text = vocabulary.text(*id);
+        vocabulary.kind(*id) == Kind::Control && !special.values().any(|role| role.as_str() == Some(text))
+    };
+    let tokens: Vec<_> = vocabulary.added().filter(is_other).map(|id| vocabulary.text(id)).collect();
+    (!tokens.is_empty()).then(|| ("additional_special_tokens".to_owned(), json!(tokens)))
 }
 
 /// The special tokens by role. Only added tokens: transformers makes an added token of every string named here, which
@@ -90,18 +121,25 @@ fn special_strings(source: &Source, vocabulary: &Vocabulary) -> Map<String, Valu
 
 /// A token as a role names it: with its flags where it has any, because transformers adds it anew as it stands here.
 fn special_string(token: &AddedToken) -> Value {
-    let AddedToken { content, single_word, lstrip, rstrip, normalized, .. } = *token;
-    if !lstrip && !rstrip {
-        return content.into();
+    if !token.lstrip && !token.rstrip {
+        return token.content.into();
     }
+    let mut value = added_token(token);
+    value["__type"] = "AddedToken".into();
+    value["special"] = true.into();
+    value
+}
+
+/// A token with its flags.
+fn added_token(token: &AddedToken) -> Value {
+    let AddedToken { content, single_word, lstrip, rstrip, normalized, special, .. } = *token;
     json!({
-        "__type": "AddedToken",
         "content": content,
         "lstrip": lstrip,
         "normalized": normalized,
         "rstrip": rstrip,
         "single_word": single_word,
-        "special": true,
+        "special": special,
     })
 }
 

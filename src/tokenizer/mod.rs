@@ -13,6 +13,7 @@ mod config;
 mod error;
 mod json;
 mod pre;
+mod sentencepiece;
 mod special;
 mod spm;
 mod template;
@@ -110,21 +111,29 @@ fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {
             "the vocabulary is a unigram model's, converted as if it were WordPiece: its scores are lost";
         return without_files(context, reason);
     }
+    let stored = vocabulary.used();
     match model {
-        "llama" => spm::restore(&mut vocabulary),
+        "llama" => spm::restore(context, &mut vocabulary)?,
+        "gemma4" => spm::restore_unknown(&mut vocabulary),
         "bert" => wordpiece::restore(&mut vocabulary),
         "t5" if context.architecture.starts_with("t5") => unigram::restore(&mut vocabulary),
         _ => {}
     }
-    let source = Source::read(context, model, &vocabulary)?;
+    let source = Source::read(context, model, &vocabulary, stored)?;
     let json = match model {
         "llama" => spm::build(&source, &vocabulary),
         "bert" => wordpiece::build(&source, &vocabulary),
         "t5" => unigram::build(&source, &vocabulary),
         _ => bpe::build(&source, &vocabulary),
     }?;
+    let sentencepiece = match model {
+        "llama" => spm::model(&source, &vocabulary),
+        "t5" => unigram::model(&source, &vocabulary),
+        _ => bpe::model(&source, &vocabulary),
+    }?;
     let mut files = vec![("tokenizer.json".to_owned(), json.to_bytes())];
     config::tokenizer(&source, &vocabulary, &mut files)?;
+    files.extend(sentencepiece.map(|bytes| ("tokenizer.model".to_owned(), bytes)));
     config::generation(context, &source.special, &mut files)?;
     Ok(Tokenizer { files, special: source.special, note: None })
 }
@@ -134,6 +143,8 @@ struct Source<'a> {
     context: &'a Context<'a>,
     /// `tokenizer.ggml.model`.
     model: &'a str,
+    /// Ids up to the last that has a token in the file.
+    stored: usize,
     special: SpecialTokens,
     add_bos: Option<bool>,
     add_eos: Option<bool>,
@@ -143,11 +154,17 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn read(context: &'a Context, model: &'a str, vocabulary: &Vocabulary) -> Result<Self, Error> {
+    fn read(
+        context: &'a Context,
+        model: &'a str,
+        vocabulary: &Vocabulary,
+        stored: usize,
+    ) -> Result<Self, Error> {
         let metadata = context.metadata;
         Ok(Self {
             context,
             model,
+            stored,
             special: special::complete(context, model, vocabulary)?,
             add_bos: metadata.bool("tokenizer.ggml.add_bos_token")?,
             add_eos: metadata.bool("tokenizer.ggml.add_eos_token")?,

@@ -114,6 +114,11 @@ pub fn complete(context: &Context, model: &str, vocabulary: &Vocabulary) -> Resu
     // The converter writes Gemma's 107 and GLM's by number or name: a key may point at ordinary text.
     let eos = special.eos;
     special.end_of_generation.retain(|&id| Some(id) == eos || is_special(id));
+    if context.architecture.starts_with("hunyuan") {
+        // Its converter took the end of a turn from the first of several ids in generation_config.json, and only from there.
+        special.end_of_generation.reverse();
+        return Ok(special);
+    }
     for name in END_OF_GENERATION {
         if let Some(id) = vocabulary.find(name)
             && is_special(id)

@@ -1,8 +1,9 @@
 //! Byte-pair encoding as SentencePiece has it: no merges, but a score for every piece. The merges are found again.
 
 use super::json::{Decoder, Ids, Merges, Model, Normalizer, Pattern, PreTokenizer, TokenizerJson};
+use super::sentencepiece::{self, Algorithm, Normalization};
 use super::vocabulary::key;
-use super::{Context, Error, Kind, Pair, Source, Vocabulary};
+use super::{Context, Error, Kind, Pair, Source, Vocabulary, special};
 
 /// What a space is in a vocabulary of text.
 const SPACE: &str = "\u{2581}";
@@ -30,7 +31,8 @@ pub fn decoder(strip: bool) -> Decoder {
 }
 
 /// Undoes what the converter did to the spelling and the types of tokens.
-pub fn restore(vocabulary: &mut Vocabulary) {
+pub fn restore(context: &Context, vocabulary: &mut Vocabulary) -> Result<(), Error> {
+    restore_unknown(vocabulary);
     let scores_differ = vocabulary.scores_differ();
     for id in 0..vocabulary.len() {
         let text = vocabulary.text(id);
@@ -49,6 +51,30 @@ pub fn restore(vocabulary: &mut Vocabulary) {
             }
             _ => {}
         }
+    }
+    // Tokens that the original's tokenizer.json alone has are fillers in the file, unless tokenizer_config.json lists them
+    // too. Those with a role are known to have been; Gemma's names serve.
+    let special = special::read(context.metadata)?;
+    let roles =
+        [("<bos>", special.bos), ("<eos>", special.eos), ("<pad>", special.pad), ("<mask>", special.mask)];
+    for (text, id) in roles {
+        if let Some(id) =
+            id.map(|id| id as usize).filter(|&id| id < vocabulary.len() && vocabulary.is_filler(id))
+        {
+            vocabulary.respell(id, text.to_owned());
+            vocabulary.set_kind(id, Kind::Control);
+        }
+    }
+    Ok(())
+}
+
+/// Where tokenizer_config.json or a Gemma 4 names the unknown token, the converter types it CONTROL.
+pub fn restore_unknown(vocabulary: &mut Vocabulary) {
+    if vocabulary.first(Kind::Unknown).is_none()
+        && let Some(id) = vocabulary.find("<unk>")
+        && vocabulary.kind(id as usize) == Kind::Control
+    {
+        vocabulary.set_kind(id as usize, Kind::Unknown);
     }
 }
 
@@ -93,6 +119,18 @@ pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<Token
     json.post_processor = template.processor();
     json.decoder = Some(decoder(form.prefix));
     Ok(json)
+}
+
+/// The tokenizer.model, where the original had one: without one the converter makes all scores equal.
+///
+/// # Errors
+/// If a key has another type.
+pub fn model(source: &Source, vocabulary: &Vocabulary) -> Result<Option<Vec<u8>>, Error> {
+    let Some(scores) = vocabulary.scores().filter(|_| vocabulary.scores_differ()) else { return Ok(None) };
+    let squeeze = source.context.metadata.bool("tokenizer.ggml.remove_extra_whitespaces")?.unwrap_or(false);
+    let normalization = Normalization { charsmap: Vec::new(), prefix: Form::of(source)?.prefix, squeeze };
+    let scores = &scores[..source.stored];
+    Ok(sentencepiece::build(vocabulary, &source.special, scores, Algorithm::Bpe, normalization))
 }
 
 /// Which of the forms a SentencePiece vocabulary takes in tokenizer.json.

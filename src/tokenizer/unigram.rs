@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::json::{Decoder, Model, Normalizer, PreTokenizer, Scores, TokenizerJson};
+use super::sentencepiece::{self, Algorithm, Normalization};
 use super::vocabulary::key;
 use super::{Error, Kind, Pair, Source, Vocabulary};
 use crate::gguf::Array;
@@ -12,10 +13,10 @@ use crate::gguf::Array;
 /// tokenizer.model, last first.
 pub fn restore(vocabulary: &mut Vocabulary) {
     const SENTINELS: usize = 100;
+    let first = vocabulary.used();
     if vocabulary.find("<extra_id_0>").is_some() {
         return;
     }
-    let first = used(vocabulary);
     if vocabulary.len() < first + SENTINELS {
         return;
     }
@@ -30,10 +31,10 @@ pub fn restore(vocabulary: &mut Vocabulary) {
 /// # Errors
 /// If there are no scores, or the character map is no array of bytes.
 pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<TokenizerJson<'a>, Error> {
-    if !vocabulary.has_scores() {
+    if vocabulary.scores().is_none() {
         return Err(Error::MissingKey(key::SCORES));
     }
-    let len = used(vocabulary);
+    let len = vocabulary.used();
     let scores = (0..len).filter(|&id| !vocabulary.is_filler(id)).filter_map(|id| vocabulary.score(id));
     // The library takes 10 less than the smallest score for the unknown: a filler must not make it smaller.
     let unreachable = scores.fold(0.0, f32::min);
@@ -60,11 +61,29 @@ pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<Token
     Ok(json)
 }
 
+/// The tokenizer.model of a T5, whose converter reads nothing else. That of a BERT goes by another name and to no loader.
+///
+/// # Errors
+/// If a key has another type.
+pub fn model(source: &Source, vocabulary: &Vocabulary) -> Result<Option<Vec<u8>>, Error> {
+    let Some(scores) = vocabulary.scores().filter(|_| source.context.architecture.starts_with("t5")) else {
+        return Ok(None);
+    };
+    let flag = |key| source.context.metadata.bool(key);
+    let normalization = Normalization {
+        charsmap: charsmap(source)?.unwrap_or_default(),
+        prefix: flag("tokenizer.ggml.add_space_prefix")?.unwrap_or(true),
+        squeeze: flag("tokenizer.ggml.remove_extra_whitespaces")?.unwrap_or(true),
+    };
+    let scores = &scores[..source.stored];
+    Ok(sentencepiece::build(vocabulary, &source.special, scores, Algorithm::Unigram, normalization))
+}
+
 /// The character map of the normalizer, a compiled trie; `None` if there is none.
 ///
 /// # Errors
 /// If it is no array of bytes.
-pub fn charsmap(source: &Source) -> Result<Option<Vec<u8>>, Error> {
+fn charsmap(source: &Source) -> Result<Option<Vec<u8>>, Error> {
     const KEY: &str = "tokenizer.ggml.precompiled_charsmap";
     match source.context.metadata.array(KEY)? {
         None => Ok(None),
@@ -73,9 +92,4 @@ pub fn charsmap(source: &Source) -> Result<Option<Vec<u8>>, Error> {
         Some(Array::I8(map)) => Ok(Some(map.iter().map(|b| b.cast_unsigned()).collect())),
         Some(_) => Err(Error::value(KEY, "not an array of bytes")),
     }
-}
-
-/// Ids up to the last that is no filler.
-fn used(vocabulary: &Vocabulary) -> usize {
-    vocabulary.entries().last().map_or(0, |(id, _)| id + 1)
 }

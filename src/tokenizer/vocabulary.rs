@@ -141,9 +141,9 @@ impl<'a> Vocabulary<'a> {
         self.scores.map(|scores| scores[id])
     }
 
-    /// Whether the file has scores.
-    pub fn has_scores(&self) -> bool {
-        self.scores.is_some()
+    /// All scores, if the file has them.
+    pub fn scores(&self) -> Option<&'a [f32]> {
+        self.scores
     }
 
     /// Whether there are scores that differ from each other, so that they order the tokens.
@@ -200,6 +200,11 @@ impl<'a> Vocabulary<'a> {
     /// All ids that are no fillers, with their texts.
     pub fn entries(&self) -> impl Iterator<Item = (usize, &str)> {
         (0..self.len()).filter(|&id| !self.is_filler(id)).map(|id| (id, self.text(id)))
+    }
+
+    /// Ids up to the last that is no filler.
+    pub fn used(&self) -> usize {
+        (0..self.len()).rev().find(|&id| !self.is_filler(id)).map_or(0, |id| id + 1)
     }
 
     /// The first token of a kind.

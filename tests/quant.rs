@@ -85,3 +85,51 @@ fn shards_hold_the_same_tensors() {
     let total: u64 = whole.values().map(|(_, shape, _)| shape.iter().product::<usize>() as u64 * 2).sum();
     assert_eq!(index["metadata"]["total_size"], total);
 }
+
+/// What is beyond fp16's range is infinite, as IEEE rounding has it, and the log says so by tensor and count, once.
+#[test]
+fn values_beyond_the_range_are_reported() {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl Write for Log {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(text)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let source = fixtures().join("quant/llama-q8_0.gguf");
+    let mut writer = support::rewrite::writer(&source);
+    let norm = writer.tensors.iter_mut().find(|t| t.name == "output_norm.weight").unwrap();
+    for (at, value) in [(0, 65519.0_f32), (4, 65520.0), (8, -1e30)] {
+        norm.data[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), writer.to_bytes()).unwrap();
+    let options = Options { precision: Precision::As(Dtype::F16), ..Options::default() };
+    let model = rawrz::model::Model::open(file.path(), &options).unwrap();
+    let tensors = &model.weights.as_ref().unwrap().tensors;
+    let tensor = tensors.iter().find(|t| t.name == "model.norm.weight").unwrap();
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer({
+            let log = log.clone();
+            move || log.clone()
+        })
+        .with_ansi(false)
+        .finish();
+    let mut bytes = vec![0; tensor.len() as usize];
+    tracing::subscriber::with_default(subscriber, || {
+        tensor.read_exact_at(0, &mut bytes).unwrap();
+        tensor.read_exact_at(0, &mut bytes).unwrap();
+    });
+    assert_eq!(bytes[..6], [0xff, 0x7b, 0x00, 0x7c, 0x00, 0xfc], "65504, infinity, -infinity");
+    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("model.norm.weight") && said.contains("infinite=2"), "{said}");
+}

@@ -6,8 +6,8 @@ use rawrz_vfs::{Error, Source};
 
 use super::leaf::{Leaf, Stored};
 use super::transpose::{TileCache, Transpose};
-use super::{ElementOp, Strides};
-use crate::quant::{self, Dtype, Format};
+use super::{ElementOp, Strides, Target};
+use crate::quant::{Dtype, Format};
 
 /// Rows of equal length, resolved on read. A tensor of one axis is as many rows of one element.
 ///
@@ -213,29 +213,29 @@ impl Matrix {
         }
     }
 
-    /// Writes the elements from `start` on, encoded as `dtype`, until `out` is full.
-    pub(super) fn fill(&self, start: u64, dtype: Dtype, out: &mut [u8]) -> Result<(), Error> {
+    /// Writes the elements from `start` on, encoded for `to`, until `out` is full.
+    pub(super) fn fill(&self, start: u64, to: &Target, out: &mut [u8]) -> Result<(), Error> {
         match &self.body {
-            Body::Stored(leaf) => leaf.fill(start, dtype, out),
+            Body::Stored(leaf) => leaf.fill(start, to, out),
             Body::Constant(value) => {
                 let mut element = [0; 8];
-                let element = &mut element[..dtype.width()];
-                quant::encode(dtype, &[*value], element);
-                out.chunks_exact_mut(dtype.width()).for_each(|e| e.copy_from_slice(element));
+                let element = &mut element[..to.dtype.width()];
+                to.encode(&[*value], element);
+                out.chunks_exact_mut(to.dtype.width()).for_each(|e| e.copy_from_slice(element));
                 Ok(())
             }
-            Body::Stack(parts) => in_pieces(start, dtype, out, |at, wanted| {
+            Body::Stack(parts) => in_pieces(start, to, out, |at, wanted| {
                 let (first, part) = part_at(parts, at);
                 (part, at - first, wanted.min(part.elements() - (at - first)))
             }),
-            Body::Interleave(parts) => in_pieces(start, dtype, out, |at, wanted| {
+            Body::Interleave(parts) => in_pieces(start, to, out, |at, wanted| {
                 let row_len = parts[0].row_len; // that of this matrix may be another: see `reshaped`
                 let (row, column) = (at / row_len, at % row_len);
                 let count = parts.len() as u64;
                 let part = &parts[(row % count) as usize];
                 (part, row / count * row_len + column, wanted.min(row_len - column))
             }),
-            Body::Transpose(transpose) => transpose.fill(start, dtype, out),
+            Body::Transpose(transpose) => transpose.fill(start, to, out),
         }
     }
 }
@@ -249,16 +249,16 @@ fn part_at(parts: &[(u64, Matrix)], element: u64) -> (u64, &Matrix) {
 /// Fills `out` piece by piece: `locate(element, wanted)` says which matrix holds it, from where on and how many.
 fn in_pieces<'a>(
     start: u64,
-    dtype: Dtype,
+    to: &Target,
     out: &mut [u8],
     locate: impl Fn(u64, u64) -> (&'a Matrix, u64, u64),
 ) -> Result<(), Error> {
     let mut at = start;
     let mut rest = out;
     while !rest.is_empty() {
-        let (part, from, len) = locate(at, (rest.len() / dtype.width()) as u64);
-        let (now, later) = rest.split_at_mut(len as usize * dtype.width());
-        part.fill(from, dtype, now)?;
+        let (part, from, len) = locate(at, (rest.len() / to.dtype.width()) as u64);
+        let (now, later) = rest.split_at_mut(len as usize * to.dtype.width());
+        part.fill(from, to, now)?;
         rest = later;
         at += len;
     }

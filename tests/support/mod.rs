@@ -6,3 +6,4 @@ pub mod memory;
 #[cfg(unix)]
 pub mod mounted;
 pub mod probe;
+pub mod rewrite;

@@ -1,4 +1,5 @@
-//! How fast a virtual file is read without a kernel: one thread, reads of 4 KiB, 128 KiB and 1 MiB through the tree.
+//! How fast a virtual file is read without a kernel: one thread, reads of 4 KiB, 128 KiB and 1 MiB through
+//! the tree.
 
 use std::ffi::OsStr;
 use std::hint::black_box;

@@ -99,7 +99,9 @@ macro_rules! row {
         row!(@ $id, $name, ($($decode)::+), $($decode)::+, Some($dtype), None)
     };
     ($id:literal, $name:literal, $($decode:ident)::+, $dtype:expr, $($odd:ident)::+) => {
-        row!(@ $id, $name, ($($decode)::+), $($decode)::+, Some($dtype), Some(kernels!($($odd)::+: u8 => f32)))
+        row!(
+            @ $id, $name, ($($decode)::+), $($decode)::+, Some($dtype), Some(kernels!($($odd)::+: u8 => f32))
+        )
     };
     (@portable $ops:ident) => { super::simd::Portable };
     (@ $id:literal, $name:literal, ($($kernel:tt)+), $decode:expr, $dtype:expr, $odd:expr) => {

@@ -75,7 +75,6 @@ pub(super) fn iq2_xxs<O: Ops>(block: &[u8; 66], values: &mut [f32; 256]) {
 /// A word is a nine-bit point and a seven-bit sign code; a scale nibble belongs to 16 weights.
 #[inline(always)]
 pub(super) fn iq2_xs<O: Ops>(block: &[u8; 74], values: &mut [f32; 256]) {
-    let scale = half_at(block, 0);
     let scales = iq2_scales(half_at(block, 0), field(block, 66));
     let (mut words, mut signs) = ([0; 32], [0; 32]);
     for l in 0..32 {
@@ -97,7 +96,6 @@ pub(super) fn iq2_xs<O: Ops>(block: &[u8; 74], values: &mut [f32; 256]) {
 /// Points have ten bits; a scale nibble belongs to 16 weights.
 #[inline(always)]
 pub(super) fn iq2_s<O: Ops>(block: &[u8; 82], values: &mut [f32; 256]) {
-    let scale = half_at(block, 0);
     let highs: &[u8; 8] = field(block, 66);
     let scales = iq2_scales(half_at(block, 0), field(block, 74));
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
@@ -180,16 +178,20 @@ pub(super) fn iq3_s<O: Ops>(block: &[u8; 110], values: &mut [f32; 256]) {
 #[inline(always)]
 pub(super) fn iq1_s<O: Ops>(block: &[u8; 50], values: &mut [f32; 256]) {
     let scale = half_at(block, 0) / 8.0;
-    let mut scales = [0.0; 8];
+    let (mut scales, mut downs, mut indices) = ([0.0; 8], [0; 8], [0; 32]);
     for run in 0..8 {
-        scales[run] = scale * f32::from(2 * (block[35 + 2 * run] >> 4 & 7) + 1);
+        let lows: &[u8; 4] = field(block, 2 + 4 * run);
+        let word = u16::from_le_bytes(*field(block, 34 + 2 * run));
+        scales[run] = scale * f32::from(2 * (word >> 12 & 7) + 1);
+        downs[run] = if word >> 15 != 0 { u32::MAX } else { 0 };
+        for l in 0..4 {
+            indices[4 * run + l] = u16::from(lows[l]) | (word >> (3 * l) & 7) << 8;
+        }
     }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
-        let lows: &[u8; 4] = field(block, 2 + 4 * run);
-        let word = u16::from_le_bytes(*field(block, 34 + 2 * run));
-        let down = if word >> 15 != 0 { u32::MAX } else { 0 };
-        shifted::<O>([scales[run]; 2], iq1_points::<O>(lows, word, 3), down, values);
+        let points = iq1_points::<O>(field(&indices, 4 * run));
+        shifted::<O>([scales[run]; 2], points, downs[run], values);
     }
 }
 
@@ -202,6 +204,13 @@ pub(super) fn iq1_m<O: Ops>(block: &[u8; 56], values: &mut [f32; 256]) {
     let words = u64::from_le_bytes(*field(block, 48));
     let scale = words >> 12 & 0xf | words >> 24 & 0xf0 | words >> 36 & 0xf00 | words >> 48 & 0xf000;
     let scale = half_to_f32(scale as u16) / 8.0;
+    let lows: &[u8; 32] = field(block, 0);
+    let nibbles: &[u8; 16] = field(block, 32);
+    let mut indices = [0; 32];
+    for pair in 0..16 {
+        indices[2 * pair] = u16::from(lows[2 * pair]) | u16::from(nibbles[pair] & 7) << 8;
+        indices[2 * pair + 1] = u16::from(lows[2 * pair + 1]) | u16::from(nibbles[pair] >> 4 & 7) << 8;
+    }
     let (mut scales, mut downs) = ([[0.0; 2]; 8], [0; 8]);
     for run in 0..8 {
         let shifts = u32::from(u16::from_le_bytes(*field(block, 32 + 2 * run)) >> 3);
@@ -213,9 +222,7 @@ pub(super) fn iq1_m<O: Ops>(block: &[u8; 56], values: &mut [f32; 256]) {
     }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
-        let lows: &[u8; 4] = field(block, 4 * run);
-        let nibbles = u16::from_le_bytes(*field(block, 32 + 2 * run));
-        shifted::<O>(scales[run], iq1_points::<O>(lows, nibbles, 4), downs[run], values);
+        shifted::<O>(scales[run], iq1_points::<O>(field(&indices, 4 * run)), downs[run], values);
     }
 }
 
@@ -243,13 +250,12 @@ fn signed<O: Ops>(scales: [f32; 2], points: [i8; 32], signs: u32, values: &mut [
     scaled(scales, &codes, values);
 }
 
-/// The points of a run in IQ1_S and IQ1_M, whose high three bits stand every `step` bits in a word.
+/// The points of a run in IQ1_S and IQ1_M.
 #[inline(always)]
-fn iq1_points<O: Ops>(lows: &[u8; 4], highs: u16, step: usize) -> [i8; 32] {
+fn iq1_points<O: Ops>(indices: &[u16; 4]) -> [i8; 32] {
     let mut points = [0; 4];
     for l in 0..4 {
-        let high = usize::from(highs >> (step * l) & 7);
-        points[l] = point(&iq_grid::IQ1, usize::from(lows[l]) | high << 8);
+        points[l] = point(&iq_grid::IQ1, indices[l].into());
     }
     O::join_eights(points)
 }

@@ -89,16 +89,20 @@ fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512vl")
 }
 
+/// A kernel that needs the instructions that it was compiled for.
+#[cfg(target_arch = "x86_64")]
+type Featured<I, O> = unsafe fn(&[I], &mut [O]);
+
 /// A function over slices, once for each instruction set. Made by [`kernels!`].
 pub(super) struct Kernels<I: 'static, O: 'static> {
     pub(super) baseline: fn(&[I], &mut [O]),
     #[cfg(target_arch = "x86_64")]
-    pub(super) avx2: unsafe fn(&[I], &mut [O]),
+    pub(super) avx2: Featured<I, O>,
     #[cfg(target_arch = "x86_64")]
-    pub(super) avx512: unsafe fn(&[I], &mut [O]),
+    pub(super) avx512: Featured<I, O>,
     /// The kernel for AVX-512 with its bf16 instructions, where that is another.
     #[cfg(target_arch = "x86_64")]
-    pub(super) avx512bf16: Option<unsafe fn(&[I], &mut [O])>,
+    pub(super) avx512bf16: Option<Featured<I, O>>,
 }
 
 impl<I, O> Kernels<I, O> {
@@ -130,7 +134,8 @@ pub(super) trait Ops {
     /// A byte for each bit, lowest first: 0xff for one, 0 for zero.
     fn spread(bits: u32) -> [u8; 32];
 
-    /// Each byte shifted right by `shift`, up to 7, and masked, where the mask drops what came from a neighbouring byte.
+    /// Each byte shifted right by `shift`, up to 7, and masked, where the mask drops what came from a
+    /// neighbouring byte.
     fn bit_fields(bytes: &[u8; 32], shift: usize, mask: u8) -> [u8; 32];
 
     /// The bytes of four words in a row.
@@ -281,9 +286,9 @@ pub(super) fn hidden(mut value: usize) -> usize {
     value
 }
 
-/// The `N` bytes of a block from `at`.
+/// The `N` bytes, or other elements, of a block from `at`.
 #[inline(always)]
-pub(super) fn field<const N: usize>(block: &[u8], at: usize) -> &[u8; N] {
+pub(super) fn field<T, const N: usize>(block: &[T], at: usize) -> &[T; N] {
     block[at..].first_chunk().expect("a field lies in its block")
 }
 

@@ -12,11 +12,11 @@ use super::simd::{Ops, each_by_itself, field};
 pub(super) fn tq1_0(block: &[u8; 54], values: &mut [f32; 256]) {
     let scale = half_at(block, 52);
     for n in 0..5 {
-        trits(field::<32>(block, 0), n, scale, &mut values[32 * n..]);
-        trits(field::<16>(block, 32), n, scale, &mut values[160 + 16 * n..]);
+        trits(field::<_, 32>(block, 0), n, scale, &mut values[32 * n..]);
+        trits(field::<_, 16>(block, 32), n, scale, &mut values[160 + 16 * n..]);
     }
     for n in 0..4 {
-        trits(field::<4>(block, 48), n, scale, &mut values[240 + 4 * n..]);
+        trits(field::<_, 4>(block, 48), n, scale, &mut values[240 + 4 * n..]);
     }
 }
 

@@ -40,7 +40,8 @@ impl Ops for Avx2 {
 
     #[inline(always)]
     fn bit_fields(bytes: &[u8; 32], shift: usize, mask: u8) -> [u8; 32] {
-        // SAFETY: as in `lookup`. There is no shift of bytes: words are shifted, and the mask drops what crosses over.
+        // SAFETY: as in `lookup`. There is no shift of bytes: words are shifted, and the mask drops what
+        // crosses over.
         unsafe {
             let words = transmute::<[u8; 32], __m256i>(*bytes);
             let shifted = _mm256_srl_epi16(words, _mm_cvtsi32_si128(shift as i32));

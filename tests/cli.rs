@@ -164,6 +164,8 @@ fn wrong_use_exits_with_1() {
     place.fail(USAGE, &[&"a", &"b", &"--shard-size", &"512"], &["512MB"]);
     place.fail(USAGE, &[&"a", &"b", &"--shard-size", &"many"], &["512MB or 4GB"]);
     place.fail(USAGE, &[&"a", &"b", &"--threads", &"0"], &["--threads"]);
+    let filter = place.command().args(["a", "b"]).env("RAWRZ_LOG", "a=b=c").output().unwrap();
+    assert_eq!(filter.status.code(), Some(USAGE), "{filter:?}");
     place.fail(USAGE, &[&"unmount"], &["<MOUNTPOINT|NAME>"]);
     place.fail(USAGE, &[&"list", &"--precision", &"bf16"], &["--precision"]);
     assert!(place.succeed(&[&"--help"]).contains("rawrz-mount [OPTIONS] <SOURCE> <MOUNTPOINT>"));

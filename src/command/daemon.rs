@@ -63,7 +63,10 @@ pub fn say(word: Result<Summary, Failure>) -> io::Result<()> {
     let mut line = serde_json::to_vec(&word)?;
     line.push(b'\n');
     io::stdout().write_all(&line)?;
-    door::close_stdout()
+    if let Err(error) = door::close_stdout() {
+        tracing::debug!(%error, "standard output stays open");
+    }
+    Ok(())
 }
 
 /// The other process's word, or why there is none.

@@ -1,5 +1,6 @@
 //! Where events go: standard error in the foreground, a file in the background.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -8,18 +9,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use etcetera::BaseStrategy;
 use tracing_subscriber::EnvFilter;
 
+use super::Failure;
+
 /// Events to standard error; `verbose` counts steps above warnings.
-pub fn to_stderr(verbose: u8) {
+///
+/// # Errors
+/// If `RAWRZ_LOG` is no filter.
+pub fn to_stderr(verbose: u8) -> Result<(), Failure> {
     let ansi = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter(verbose)).with_writer(io::stderr).with_ansi(ansi).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter(verbose)?);
+    log.with_writer(io::stderr).with_ansi(ansi).init();
+    Ok(())
 }
 
 /// Events to a file, panics among them. The file is made when there is something to write: a mount that has nothing to
 /// say writes nothing.
-pub fn to_file(path: PathBuf, verbose: u8) {
+///
+/// # Errors
+/// If `RAWRZ_LOG` is no filter.
+pub fn to_file(path: PathBuf, verbose: u8) -> Result<(), Failure> {
     let file = Arc::new(LazyFile { path, file: Mutex::new(None) });
-    tracing_subscriber::fmt().with_env_filter(filter(verbose)).with_writer(file).with_ansi(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter(verbose)?);
+    log.with_writer(file).with_ansi(false).init();
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(())
 }
 
 /// The log file of a mount: `rawrz/NAME.log` in the user's state directory.
@@ -30,9 +43,12 @@ pub fn path(name: &str) -> Option<PathBuf> {
     Some(dir.join("rawrz").join(format!("{name}.log")))
 }
 
-fn filter(verbose: u8) -> EnvFilter {
-    let level = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
-    EnvFilter::try_from_env("RAWRZ_LOG").unwrap_or_else(|_| EnvFilter::new(level))
+fn filter(verbose: u8) -> Result<EnvFilter, Failure> {
+    match env::var("RAWRZ_LOG") {
+        Ok(filter) => EnvFilter::try_new(filter)
+            .map_err(|error| Failure::usage(format!("RAWRZ_LOG is no log filter: {error}"))),
+        Err(_) => Ok(EnvFilter::new(["warn", "info", "debug", "trace"][usize::from(verbose.min(3))])),
+    }
 }
 
 struct LazyFile {

@@ -1,7 +1,7 @@
 //! Mounting: in the background through another process, or in this one.
 
 use std::path::{self, Path, PathBuf};
-use std::process;
+use std::{env, io, process};
 
 use super::folder::Folder;
 use super::print::line;
@@ -18,7 +18,7 @@ pub fn run(places: &Places, args: &Mount) -> Result<(), Failure> {
     if args.serve {
         serve_in_background(places, args)
     } else if args.foreground {
-        log::to_stderr(args.verbose);
+        log::to_stderr(args.verbose)?;
         let (live, summary) = begin(places, args, None)?;
         line(summary);
         live.serve()
@@ -30,14 +30,7 @@ pub fn run(places: &Places, args: &Mount) -> Result<(), Failure> {
 
 /// The process that stays. It has no terminal: failures after the word go to the log.
 fn serve_in_background(places: &Places, args: &Mount) -> Result<(), Failure> {
-    let log = log::path(&name(places, args));
-    if let Some(log) = &log {
-        log::to_file(log.clone(), args.verbose);
-    }
-    let begun = door::leave_terminal()
-        .map_err(|error| Failure::mount(format!("cannot leave the terminal: {error}")))
-        .and_then(|()| begin(places, args, log));
-    let (live, word) = match begun {
+    let (live, word) = match begin_alone(places, args) {
         Ok((live, summary)) => (Some(live), Ok(summary)),
         Err(failure) => (None, Err(failure)),
     };
@@ -46,6 +39,16 @@ fn serve_in_background(places: &Places, args: &Mount) -> Result<(), Failure> {
         return Ok(()); // dropping `live` unmounts
     }
     live.map_or(Ok(()), Live::serve).inspect_err(|failure| tracing::error!("{failure}"))
+}
+
+/// [`begin`], away from the terminal and with a log of its own.
+fn begin_alone(places: &Places, args: &Mount) -> Result<(Live, Summary), Failure> {
+    let log = log::path(&name(places, args));
+    if let Some(log) = &log {
+        log::to_file(log.clone(), args.verbose)?;
+    }
+    door::leave_terminal().map_err(failed("cannot leave the terminal"))?;
+    begin(places, args, log)
 }
 
 /// A mount, what the world knows of it, and the signals that end it.
@@ -70,15 +73,10 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         path::absolute(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
     };
     let (source, mountpoint) = (full(&places.source)?, full(&places.mountpoint)?);
-    let failed = |what: &str| {
-        let what = what.to_owned();
-        move |error: std::io::Error| Failure::mount(format!("{what}: {error}"))
-    };
     if is_below(&source, &mountpoint) {
         let text = format!("{} lies below the mountpoint, and the mount would hide it", source.display());
         return Err(Failure::usage(text).or("give a mountpoint beside the file"));
     }
-    let signals = door::EndSignals::catch().map_err(failed("cannot catch signals"))?;
     let folder = Folder::open(&source, &args.view)?;
     let mut notes = Vec::new();
     if door::is_stale(&mountpoint) {
@@ -92,6 +90,8 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         auto_unmount: args.auto_unmount,
         threads: args.threads.map(usize::from),
     };
+    // From here on a signal must unmount; until here it may just end the process.
+    let signals = door::EndSignals::catch().map_err(failed("cannot catch signals"))?;
     let mount = door::mount(folder.tree.clone(), &mountpoint, &request)?;
     let entry = Entry {
         name,
@@ -109,8 +109,12 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         .ok();
     let summary = Summary::new(&entry.name, &folder, &entry.mountpoint, notes);
     // Keeps no directory busy that others may want to unmount.
-    std::env::set_current_dir("/").map_err(failed("cannot leave the directory"))?;
+    env::set_current_dir("/").map_err(failed("cannot leave the directory"))?;
     Ok((Live { mount, signals, record }, summary))
+}
+
+fn failed(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |error| Failure::mount(format!("{what}: {error}"))
 }
 
 /// Whether a file is below a directory, links resolved as far as they can be (a dead mount can not).

@@ -17,26 +17,30 @@ pub struct Summary {
     mountpoint: String,
     bytes: u64,
     files: usize,
-    notes: Vec<String>,
+    /// Texts with the word that stands before each.
+    notes: Vec<(String, String)>,
     /// A file of the folder to try to read.
     pub probe: PathBuf,
 }
 
 impl Summary {
     /// Describes the mount of a folder; `notes` says what else was done.
-    pub fn new(name: &str, folder: &Folder, mountpoint: &Path, mut notes: Vec<String>) -> Self {
+    pub fn new(name: &str, folder: &Folder, mountpoint: &Path, notes: Vec<String>) -> Self {
         let files = folder.files();
         let is_weights = |path: &Path| path.extension().is_some_and(|e| e == "safetensors");
         let probe = files.iter().find(|f| is_weights(&f.path)).or(files.first());
-        notes.extend(Exactness::of(&folder.model).map(|exactness| exactness.to_string()));
-        notes.extend(folder.model.tokenizer.note.clone());
+        let exactness = Exactness::of(&folder.model).map(|exactness| {
+            let sure = exactness.loss.is_none() && exactness.proof.is_some();
+            (if sure { "note" } else { "warning" }, exactness.to_string())
+        });
+        let others = notes.into_iter().chain(folder.model.tokenizer.note.clone()).map(|note| ("note", note));
         Self {
             name: name.to_owned(),
             what: folder.what(),
             mountpoint: mountpoint.display().to_string(),
             bytes: files.iter().map(|f| f.len).sum(),
             files: files.len(),
-            notes,
+            notes: others.chain(exactness).map(|(word, text)| (word.to_owned(), text)).collect(),
             probe: probe.map(|f| f.path.clone()).unwrap_or_default(),
         }
     }
@@ -47,8 +51,8 @@ impl fmt::Display for Summary {
         writeln!(f, "{} ({}) is mounted on {}", self.name, self.what, self.mountpoint)?;
         writeln!(f, "  looks like  {} in {} files", human(self.bytes), self.files)?;
         writeln!(f, "  takes       0 bytes of disk")?;
-        for note in &self.notes {
-            writeln!(f, "  note        {note}")?;
+        for (word, text) in &self.notes {
+            writeln!(f, "  {word:10}  {text}")?;
         }
         write!(f, "  to unmount  rawrz-mount unmount {}", self.mountpoint)
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::expr::Evaluation;
-use super::spec::{Needed, Rule, Spec};
+use super::spec::{Rule, Spec, Tell};
 use super::{Error, Scope};
 use crate::gguf::Gguf;
 use crate::quant::Dtype;
@@ -28,9 +28,14 @@ pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTen
         missing: Vec::new(),
     };
     for rule in spec.tensors.iter().copied().flatten() {
-        for layer in 0..count(rule, "{i}", || rule.layers.of(&scope))? {
+        let first = rule.first.of(&scope)?;
+        for nth in 0..count(rule, "{i}", || rule.layers.of(&scope))? {
+            let scope = Scope { layer: first.saturating_add(nth), nth, ..scope };
+            if !Tell::all(rule.only, &scope)? {
+                continue;
+            }
             for expert in 0..count(rule, "{e}", || rule.parts.of(&scope))? {
-                binding.apply(rule, Scope { layer, expert, ..scope })?;
+                binding.apply(rule, Scope { expert, ..scope })?;
             }
         }
     }
@@ -43,16 +48,6 @@ fn count(rule: &Rule, placeholder: &str, number: impl Fn() -> Result<u64, Error>
     rule.expr.visit_tensors(&mut |name| has |= name.contains(placeholder));
     // More layers or experts than any file can hold tensors for would only cost time.
     if has { Ok(number()?.min(1 << 20)) } else { Ok(1) }
-}
-
-/// Whether a file that lacks the rule's stored tensors is refused.
-fn needed(rule: &Rule, scope: &Scope) -> bool {
-    match rule.needed {
-        Needed::Always => true,
-        Needed::Never => false,
-        Needed::With(stored) => scope.tensor(&scope.name(stored)).is_some(),
-        Needed::Without(stored) => scope.tensor(&scope.name(stored)).is_none(),
-    }
 }
 
 struct Binding {
@@ -73,7 +68,7 @@ impl Binding {
             rule.expr.visit_tensors(&mut |name| stored.push(scope.name(name) + suffix));
             let absent = stored.iter().find(|name| scope.tensor(name).is_none());
             if let Some(absent) = absent {
-                if needed(rule, &scope) && suffix != ".bias" {
+                if rule.required && suffix != ".bias" {
                     self.missing.push((hf, absent.clone()));
                 }
                 continue;

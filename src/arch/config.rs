@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::dim::Dim;
 use super::spec::{Field, Value};
 use super::{Error, Scope, Spec};
 
@@ -36,7 +35,7 @@ fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
         Value::Str(value) => value.into(),
         Value::Null => Json::Null,
         Value::Dim(dim) => dim.of(scope)?.into(),
-        Value::PerLayer(dim) => Json::Array(per_layer(scope, |layer| Ok(dim.of(layer)?.into()))?),
+        Value::PerLayer(dim) => Json::Array(scope.each_layer(|layer| Ok(dim.of(layer)?.into()))?),
         Value::Ratio(a, b) => {
             let (a, b) = (a.of(scope)?, b.of(scope)?);
             let ratio = (b != 0).then(|| a as f64 / b as f64);
@@ -44,25 +43,13 @@ fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
         }
         Value::LayerTypes(period) => Json::Array(layer_types(scope, period)?),
         Value::Number(key, default) => scope.f64(key)?.or(default).ok_or_else(|| missing(key))?.into(),
+        Value::Optional(key) => scope.f64(key)?.map_or(Json::Null, Json::from),
+        Value::OptionalDim(key) => scope.u64(key)?.filter(|&n| n > 0).map_or(Json::Null, Json::from),
         Value::Flag(key, default) => scope.metadata().bool(&scope.key(key))?.unwrap_or(default).into(),
         Value::Present(name) => scope.tensor(name).is_some().into(),
         Value::Absent(name) => scope.tensor(name).is_none().into(),
         Value::Derived(derive) => return derive(scope),
     }))
-}
-
-/// How many layers a class counts: prediction blocks come last and are none of them.
-pub const LAYERS: Dim =
-    Dim::Minus(&Dim::Key("block_count"), &Dim::KeyOr("nextn_predict_layers", &Dim::Is(0)));
-
-/// A value for each layer.
-///
-/// # Errors
-/// If a layer's value fails, or the number of layers is absurd.
-pub fn per_layer<T>(scope: &Scope, value: impl Fn(&Scope) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-    // No file holds tensors for more, so that a list of them would only cost memory.
-    let layers = LAYERS.of(scope)?.min(1 << 16);
-    (0..layers).map(|layer| value(&Scope { layer, ..*scope })).collect()
 }
 
 /// Which layers attend within a window: see [`Value::LayerTypes`].
@@ -73,16 +60,15 @@ pub fn sliding_layers(scope: &Scope, period: u64) -> Result<Vec<bool>, Error> {
     let key = scope.key("attention.sliding_window_pattern");
     let pattern = scope.metadata().value(&key);
     if pattern.is_none() && scope.u64("attention.sliding_window")?.unwrap_or(0) == 0 {
-        return per_layer(scope, |_| Ok(false));
+        return scope.each_layer(|_| Ok(false));
     }
     if let Some(array) = pattern.and_then(|v| v.as_array()) {
         let layers = |layer: &Scope| usize::try_from(layer.layer).ok().and_then(|i| array.get(i)?.as_bool());
-        return per_layer(scope, |s| {
-            layers(s).ok_or_else(|| Error::Layers { key: key.clone(), layer: s.layer })
-        });
+        return scope
+            .each_layer(|s| layers(s).ok_or_else(|| Error::Layers { key: key.clone(), layer: s.layer }));
     }
     let period = scope.u64("attention.sliding_window_pattern")?.unwrap_or(period);
-    per_layer(scope, |s| Ok(!(s.layer + 1).is_multiple_of(period)))
+    scope.each_layer(|s| Ok(!(s.layer + 1).is_multiple_of(period)))
 }
 
 fn layer_types(scope: &Scope, period: u64) -> Result<Vec<Json>, Error> {

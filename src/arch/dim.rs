@@ -13,6 +13,8 @@ pub enum Dim {
     Rows(&'static str),
     /// Size of the innermost axis of a stored tensor (full name).
     RowLen(&'static str),
+    /// The smaller of two.
+    Least(&'static Dim, &'static Dim),
     /// A sum.
     Plus(&'static Dim, &'static Dim),
     /// A difference; an error if it is negative.
@@ -41,6 +43,7 @@ impl Dim {
             Self::KeyOr(key, default) => scope.u64(key)?.map_or_else(|| default.of(scope), Ok),
             Self::Rows(name) => Ok(tensor(name)?.dims[1..].iter().product()),
             Self::RowLen(name) => Ok(tensor(name)?.dims[0]),
+            Self::Least(a, b) => Ok(a.of(scope)?.min(b.of(scope)?)),
             Self::Plus(a, b) => arithmetic(a.of(scope)?.checked_add(b.of(scope)?)),
             Self::Minus(a, b) => arithmetic(a.of(scope)?.checked_sub(b.of(scope)?)),
             Self::Times(a, b) => arithmetic(a.of(scope)?.checked_mul(b.of(scope)?)),

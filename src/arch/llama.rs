@@ -1,12 +1,10 @@
 //! Llama 1 to 3.3 and all that share its layout, Mistral 7B to Large, and Mixtral.
 
 use super::expr::Expr;
-use super::shared::{DECODER, ENDS, MLP, NORMS, ROPED_ATTENTION};
-use super::spec::{Field, Rule, Spec, Tell, Value, drop, field, int, rename, rule};
+use super::shared::{DECODER, ENDS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION};
+use super::spec::{Field, Rule, Spec, Tell, Value, field, int, rename, rule};
 
 const SOURCE: &str = "conversion/llama.py, class LlamaModel, llama.cpp 0c1e5709";
-
-static ROPE_FACTORS: &[Rule] = &[drop("rope_freqs.weight", "rope_scaling in config.json says the same")];
 
 pub static LLAMA: Spec = Spec {
     gguf: "llama",

@@ -16,12 +16,49 @@ mod scope;
 mod shared;
 mod spec;
 
+mod afmoe;
+mod chatglm;
+mod cohere;
+mod cohere2;
+mod cohere2moe;
+mod dbrx;
+mod deepseek2;
+mod ernie4_5;
+mod ernie4_5_moe;
+mod exaone4;
+mod gemma;
+mod gemma2;
+mod gemma3;
+mod gemma3n;
+mod gemma4;
+mod glm4;
+mod glm4moe;
+mod glm_dsa;
+mod gpt_oss;
+mod granite;
+mod granite_swa;
+mod granitemoe;
+mod hunyuan;
+mod hy_v3;
 mod llama;
+mod llama4;
+mod mellum;
+mod minicpm;
+mod minimax_m2;
 mod mistral3;
+mod nemotron;
+mod olmo;
+mod olmo2;
+mod olmoe;
+mod phi2;
+mod phi3;
 mod qwen2;
 mod qwen2moe;
 mod qwen3;
 mod qwen3moe;
+mod smollm3;
+mod stablelm;
+mod starcoder2;
 
 pub use bind::bind;
 pub use config::config;
@@ -33,14 +70,62 @@ use crate::gguf::Gguf;
 
 /// Every class that can be shown. Of one architecture, the first whose tells hold is taken.
 pub static ALL: &[&Spec] = &[
+    &afmoe::SPEC,
+    &chatglm::GLM,
+    &chatglm::CHATGLM,
+    &cohere::SPEC,
+    &cohere2::SPEC,
+    &cohere2moe::SPEC,
+    &dbrx::SPEC,
+    &deepseek2::GLM_LITE,
+    &deepseek2::V2,
+    &deepseek2::V3,
+    &deepseek2::YOUTU,
+    &ernie4_5::SPEC,
+    &ernie4_5_moe::SPEC,
+    &exaone4::SPEC,
+    &gemma::SPEC,
+    &gemma2::SPEC,
+    &gemma3::SPEC,
+    &gemma3::EMBEDDING,
+    &gemma3n::SPEC,
+    &gemma4::SPEC,
+    &glm4::VISION,
+    &glm4::SPEC,
+    &glm4moe::SPEC,
+    &glm_dsa::SPEC,
+    &glm_dsa::DEEPSEEK,
+    &gpt_oss::SPEC,
+    &granite::SPEC,
+    &granite_swa::MOE,
+    &granite_swa::SPEC,
+    &granitemoe::SHARING,
+    &granitemoe::SPEC,
+    &hunyuan::SPEC,
+    &hy_v3::SPEC,
     &llama::MIXTRAL,
     &llama::MISTRAL,
     &llama::LLAMA,
+    &llama4::SPEC,
+    &mellum::SPEC,
+    &minicpm::MINICPM3,
+    &minicpm::MINICPM,
+    &minimax_m2::SPEC,
     &mistral3::SPEC,
+    &nemotron::SPEC,
+    &olmo::SPEC,
+    &olmo2::OLMO3,
+    &olmo2::OLMO2,
+    &olmoe::SPEC,
+    &phi2::SPEC,
+    &phi3::SPEC,
     &qwen2::SPEC,
     &qwen2moe::SPEC,
     &qwen3::SPEC,
     &qwen3moe::SPEC,
+    &smollm3::SPEC,
+    &stablelm::SPEC,
+    &starcoder2::SPEC,
 ];
 
 /// The spec of a file: the class asked for, or the first of its architecture whose tells hold.
@@ -58,31 +143,49 @@ pub fn pick(gguf: &Gguf, class: Option<&str>) -> Result<&'static Spec, Error> {
     }
     let classes = || specs.iter().map(|s| s.class).collect::<Vec<_>>().join(", ");
     if let Some(class) = class {
-        return specs.iter().copied().find(|s| s.class == class).ok_or_else(|| Error::UnknownClass {
+        // Of several specs of a class the one whose tells hold, but a class that was asked for needs none.
+        let of_class: Vec<_> = specs.iter().copied().filter(|s| s.class == class).collect();
+        let first = *of_class.first().ok_or_else(|| Error::UnknownClass {
             class: class.into(),
             architecture: name.into(),
             known: classes(),
-        });
+        })?;
+        return Ok(first_that_fits(gguf, &of_class)?.unwrap_or(first));
     }
-    let scope = Scope::new(gguf, name);
-    for spec in &specs {
-        if spec.when.iter().map(|t| t.holds(&scope)).collect::<Result<Vec<_>, _>>()?.iter().all(|h| *h) {
-            return Ok(spec);
-        }
+    if let Some(spec) = first_that_fits(gguf, &specs)? {
+        return Ok(spec);
     }
     Err(Error::Unsupported {
         what: format!("architecture {name:?}, but none of its classes fits: {}", classes()),
     })
 }
 
+fn first_that_fits(gguf: &Gguf, specs: &[&'static Spec]) -> Result<Option<&'static Spec>, Error> {
+    for spec in specs {
+        let scope = Scope::new(gguf, spec.gguf);
+        if Tell::all(spec.when, &scope)? {
+            return Ok(Some(spec));
+        }
+    }
+    Ok(None)
+}
+
 impl Tell {
+    /// Whether every one of the tells holds.
+    fn all(tells: &[Self], scope: &Scope) -> Result<bool, Error> {
+        Ok(tells.iter().map(|t| t.holds(scope)).collect::<Result<Vec<_>, _>>()?.iter().all(|h| *h))
+    }
+
+    /// Whether the tell holds of a file, at a layer where it names one.
     fn holds(&self, scope: &Scope) -> Result<bool, Error> {
         Ok(match *self {
             Self::Key(key) => scope.metadata().value(&scope.key(key)).is_some(),
             Self::Positive(key) => scope.u64(key)?.is_some_and(|n| n > 0),
+            Self::True(key) => scope.metadata().bool(&scope.key(key))? == Some(true),
             Self::Equals(key, number) => scope.u64(key)? == Some(number),
             Self::Text(key, text) => scope.metadata().value(key).and_then(|v| v.as_str()) == Some(text),
-            Self::Tensor(name) => scope.tensor(name).is_some(),
+            Self::Tensor(name) => scope.tensor(&scope.name(name)).is_some(),
+            Self::AnyLayer(tell) => scope.each_layer(|layer| tell.holds(layer))?.contains(&true),
             Self::Named(words) => {
                 const KEYS: [&str; 3] = ["general.name", "general.basename", "general.base_model.0.repo_url"];
                 let names = KEYS.iter().filter_map(|key| scope.metadata().value(key)?.as_str());

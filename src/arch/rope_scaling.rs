@@ -17,7 +17,12 @@ pub fn rope_scaling(scope: &Scope) -> Result<Option<Json>, Error> {
     }
     let number = |key: &str| scope.f64(&format!("rope.scaling.{key}")).map(|v| v.map(Json::from));
     let whole = |key: &str| scope.u64(&format!("rope.scaling.{key}")).map(|v| v.map(Json::from));
-    Ok(Some(match scope.str("rope.scaling.type")? {
+    let kind = match scope.str("rope.scaling.type")? {
+        // Phi-3's and MiniCPM3's converters write the factors alone.
+        None | Some("none") if scope.tensor("rope_factors_long.weight").is_some() => Some("longrope"),
+        kind => kind,
+    };
+    Ok(Some(match kind {
         None | Some("none") => Json::Null,
         Some("linear") => json!({"rope_type": "linear", "type": "linear", "factor": number("factor")?}),
         Some("yarn") => object([
@@ -82,10 +87,12 @@ fn llama3(scope: &Scope, factors: &[f32]) -> Result<Option<Json>, Error> {
         }
         // One or no pair between the bounds leaves high open: every published model has 4, which one pair gives L for.
         [only] => (4.0, ((only.1 * 3.0 + low) / only.0).round()),
-        [] => match scope.u64("rope.scaling.original_context_length")? {
-            Some(original) => (4.0, original as f64),
-            None => (4.0, 8192.0),
-        },
+        // Llama 4 Scout has both bounds at 1.
+        [] => {
+            let original = scope.u64("rope.scaling.original_context_length")?.unwrap_or(8192) as f64;
+            let within = |i: usize| (original / 4.0..original).contains(&length(i));
+            (if (0..factors.len()).any(within) { 1.0 } else { 4.0 }, original)
+        }
     };
     let expected = |i: usize| {
         let wavelength = length(i);

@@ -1,6 +1,7 @@
 use crate::gguf::{Gguf, Metadata, Tensor};
 
 use super::Error;
+use super::shared::TRUNK;
 
 /// What a rule or field may ask of a file, at a layer and expert.
 #[derive(Clone, Copy)]
@@ -11,6 +12,8 @@ pub struct Scope<'a> {
     pub architecture: &'a str,
     /// The layer that `{i}` stands for.
     pub layer: u64,
+    /// The layer as its rule counts, which `{j}` stands for.
+    pub nth: u64,
     /// The expert that `{e}` stands for.
     pub expert: u64,
 }
@@ -18,7 +21,7 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// The scope of a whole file.
     pub fn new(gguf: &'a Gguf, architecture: &'a str) -> Self {
-        Self { gguf, architecture, layer: 0, expert: 0 }
+        Self { gguf, architecture, layer: 0, nth: 0, expert: 0 }
     }
 
     /// All metadata.
@@ -62,14 +65,48 @@ impl<'a> Scope<'a> {
         Ok(self.metadata().str(&self.key(key))?)
     }
 
+    /// This scope at a layer.
+    pub fn at(&self, layer: u64) -> Self {
+        Self { layer, ..*self }
+    }
+
     /// A name with its layer and expert put in.
     pub fn name(&self, pattern: &str) -> String {
-        pattern.replace("{i}", &self.layer.to_string()).replace("{e}", &self.expert.to_string())
+        [("{i}", self.layer), ("{j}", self.nth), ("{e}", self.expert)]
+            .iter()
+            .fold(pattern.to_owned(), |name, (mark, number)| name.replace(mark, &number.to_string()))
     }
 
     /// The stored tensor of a full name.
     pub fn tensor(&self, name: &str) -> Option<&'a Tensor> {
         self.gguf.tensor(name)
+    }
+
+    /// Layers of the model proper: blocks but for those that predict further tokens.
+    ///
+    /// # Errors
+    /// If there is no count.
+    pub fn layers(&self) -> Result<u64, Error> {
+        TRUNK.of(self)
+    }
+
+    /// One value a layer.
+    ///
+    /// # Errors
+    /// If there is no count of layers, or `value` fails.
+    pub fn each_layer<T>(&self, mut value: impl FnMut(&Self) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+        // Each layer has tensors, so their number bounds what an untrue count may cost.
+        let layers = self.layers()?.min(self.gguf.tensors.len() as u64);
+        (0..layers).map(|layer| value(&self.at(layer))).collect()
+    }
+
+    /// The first layer that has the stored tensor (full name; `{i}` is the layer).
+    ///
+    /// # Errors
+    /// If there is no count of layers.
+    pub fn first_layer_with(&self, pattern: &str) -> Result<Option<u64>, Error> {
+        let has = self.each_layer(|at| Ok(at.tensor(&at.name(pattern)).is_some()))?;
+        Ok(has.iter().position(|&has| has).map(|layer| layer as u64))
     }
 
     /// All values of a small stored tensor, as `f32`.

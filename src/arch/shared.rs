@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::config::LAYERS;
 use super::dim::Dim;
 use super::expr::Expr;
 use super::rope_scaling;
-use super::spec::{Field, Rule, Value, derived, exact, field, int, number, rename, rule};
+use super::spec::{Field, Rule, Tell, Value, derived, drop, exact, field, int, number, omit, rename, rule};
 use super::{Error, Scope};
 
+/// Layers of the model proper, without the last ones that predict further tokens.
+pub const TRUNK: Dim = Dim::Minus(&Dim::Key("block_count"), &Dim::KeyOr("nextn_predict_layers", &Dim::Is(0)));
 /// Query heads.
 pub const HEADS: Dim = Dim::Key("attention.head_count");
 /// Key and value heads; files without grouped attention may lack the key.
@@ -20,7 +21,7 @@ pub const HEAD_DIM: Dim =
 /// What every decoder's config.json holds. `vocab_size` is the embedding's rows: the key may be larger or absent.
 pub static DECODER: &[Field] = &[
     int("hidden_size", "embedding_length"),
-    field("num_hidden_layers", Value::Dim(LAYERS)),
+    field("num_hidden_layers", Value::Dim(TRUNK)),
     field("num_attention_heads", Value::Dim(HEADS)),
     field("num_key_value_heads", Value::Dim(KV_HEADS)),
     derived("head_dim", head_dim),
@@ -144,6 +145,131 @@ pub static SHARED_EXPERT: &[Rule] = &[
         ),
     ),
 ];
+
+/// The router of a layer that has experts.
+pub const ROUTED: Tell = Tell::Tensor("blk.{i}.ffn_gate_inp.weight");
+const SPARSE: &[Tell] = &[ROUTED];
+/// Layers that have no router.
+pub const DENSE: &[Tell] = &[Tell::Not(&ROUTED)];
+
+/// The gated network of a mixture's dense layers.
+pub static DENSE_MLP: &[Rule] = &[
+    rename("blk.{i}.ffn_gate", "model.layers.{i}.mlp.gate_proj").only(DENSE),
+    rename("blk.{i}.ffn_up", "model.layers.{i}.mlp.up_proj").only(DENSE),
+    rename("blk.{i}.ffn_down", "model.layers.{i}.mlp.down_proj").only(DENSE),
+];
+
+const FUSED_EXPERT: Expr = Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_up_exps"));
+/// Rows of an expert's gate where gate and up are one tensor.
+const GATE_ROWS: Dim = Dim::Over(
+    &Dim::Rows("blk.{i}.ffn_gate_up_exps.weight"),
+    &Dim::Times(&Dim::Is(2), &Dim::Key("expert_count")),
+);
+
+/// The experts of a mixture's sparse layers. The second of each pair is for files made with `--fuse-gate-up-exps`.
+pub static SPARSE_EXPERTS: &[Rule] = &[
+    rule("model.layers.{i}.mlp.experts.{e}.gate_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")))
+        .only(SPARSE),
+    rule("model.layers.{i}.mlp.experts.{e}.up_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")))
+        .only(SPARSE),
+    rule("model.layers.{i}.mlp.experts.{e}.gate_proj", Expr::Rows(&FUSED_EXPERT, Dim::Is(0), GATE_ROWS))
+        .optional(),
+    rule("model.layers.{i}.mlp.experts.{e}.up_proj", Expr::Rows(&FUSED_EXPERT, GATE_ROWS, GATE_ROWS))
+        .optional(),
+    rule("model.layers.{i}.mlp.experts.{e}.down_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")))
+        .only(SPARSE),
+];
+
+/// The router of sparse layers under its usual name.
+pub static GATE: &[Rule] = &[rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.mlp.gate").optional()];
+
+/// DeepSeek's correction of the router's scores. Files differ in the suffix.
+pub static SCORE_CORRECTION: &[Rule] = &[
+    exact("model.layers.{i}.mlp.gate.e_score_correction_bias", Expr::Tensor("blk.{i}.exp_probs_b.bias"))
+        .optional(),
+    exact("model.layers.{i}.mlp.gate.e_score_correction_bias", Expr::Tensor("blk.{i}.exp_probs_b"))
+        .optional(),
+];
+
+const SHARED: &[Tell] = &[Tell::Tensor("blk.{i}.ffn_up_shexp.weight")];
+
+/// Experts that every token takes, as one network, in DeepSeek's spelling.
+pub static SHARED_EXPERTS: &[Rule] = &[
+    rename("blk.{i}.ffn_gate_shexp", "model.layers.{i}.mlp.shared_experts.gate_proj").only(SHARED),
+    rename("blk.{i}.ffn_up_shexp", "model.layers.{i}.mlp.shared_experts.up_proj").optional(),
+    rename("blk.{i}.ffn_down_shexp", "model.layers.{i}.mlp.shared_experts.down_proj").only(SHARED),
+];
+
+/// What the layers that predict further tokens have beside a layer's own tensors.
+pub static NEXTN: &[Rule] = &[
+    rename("blk.{i}.nextn.eh_proj", "model.layers.{i}.eh_proj").optional(),
+    rename("blk.{i}.nextn.enorm", "model.layers.{i}.enorm").optional(),
+    rename("blk.{i}.nextn.hnorm", "model.layers.{i}.hnorm").optional(),
+    rename("blk.{i}.nextn.embed_tokens", "model.layers.{i}.embed_tokens").optional(),
+    rename("blk.{i}.nextn.shared_head_head", "model.layers.{i}.shared_head.head").optional(),
+    rename("blk.{i}.nextn.shared_head_norm", "model.layers.{i}.shared_head.norm").optional(),
+];
+
+/// The norms of blocks that have one after attention and one after the feed-forward network, and none before.
+pub static POST_NORMS: &[Rule] = &[
+    rename("blk.{i}.post_attention_norm", "model.layers.{i}.post_attention_layernorm"),
+    rename("blk.{i}.post_ffw_norm", "model.layers.{i}.post_feedforward_layernorm"),
+];
+
+/// The norm before attention, in blocks where attention and feed-forward network share it.
+pub static ONE_NORM: &[Rule] = &[rename("blk.{i}.attn_norm", "model.layers.{i}.input_layernorm")];
+
+/// The up projection of files that hold gate and up as one.
+pub static FUSED_MLP: &[Rule] = &[
+    rename("blk.{i}.ffn_up", "model.layers.{i}.mlp.gate_up_proj"),
+    rename("blk.{i}.ffn_down", "model.layers.{i}.mlp.down_proj"),
+];
+
+/// Frequency factors that the config says in numbers.
+pub static ROPE_FACTORS: &[Rule] = &[
+    drop("rope_freqs.weight", "rope_scaling in config.json says the same"),
+    drop("rope_factors_long.weight", "rope_scaling in config.json says the same"),
+    drop("rope_factors_short.weight", "rope_scaling in config.json says the same"),
+];
+
+/// The epsilon of classes whose norms subtract the mean.
+pub static LAYER_NORM: &[Field] =
+    &[omit("rms_norm_eps"), number("layer_norm_eps", "attention.layer_norm_epsilon")];
+
+/// Where the file has no size of a head: what hidden size and heads give, as the class's default is another.
+pub static OWN_HEAD_DIM: &[Field] = &[field("head_dim", Value::Dim(HEAD_DIM))];
+
+/// Part of a head that rope turns.
+pub static PARTIAL_ROTARY: &[Field] =
+    &[field("partial_rotary_factor", Value::Ratio(Dim::Key("rope.dimension_count"), HEAD_DIM))];
+
+/// Window and which layers have one. A file without the key has none.
+pub static WINDOW: &[Field] = &[field("sliding_window", Value::OptionalDim("attention.sliding_window"))];
+
+/// For each layer whether it has experts.
+///
+/// # Errors
+/// If the number of layers is absent.
+pub fn mlp_layer_types(scope: &Scope) -> Result<Option<Json>, Error> {
+    let kind = |s: &Scope| {
+        if s.tensor(&s.name("blk.{i}.ffn_gate_inp.weight")).is_some() { "sparse" } else { "dense" }
+    };
+    Ok(Some(scope.each_layer(|s| Ok(kind(s)))?.into()))
+}
+
+/// How the router turns scores into weights, where the file says it: classes that know one way do not name it.
+///
+/// # Errors
+/// If the number stands for no function that configs name.
+pub fn scoring_func(scope: &Scope) -> Result<Option<Json>, Error> {
+    Ok(match scope.u64("expert_gating_func")? {
+        None => None,
+        Some(1) => Some("softmax".into()),
+        Some(2) => Some("sigmoid".into()),
+        Some(4) => Some("sqrtsoftplus".into()),
+        Some(other) => return Err(Error::Unsupported { what: format!("expert_gating_func {other}") }),
+    })
+}
 
 /// An object for a field, less what is null.
 pub fn object(fields: impl IntoIterator<Item = (&'static str, Option<Json>)>) -> Json {

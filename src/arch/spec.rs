@@ -38,14 +38,18 @@ pub enum Tell {
     Key(&'static str),
     /// The key `{arch}.KEY` is a number above zero.
     Positive(&'static str),
+    /// The key `{arch}.KEY` is true.
+    True(&'static str),
     /// The key `{arch}.KEY` is this number.
     Equals(&'static str, u64),
     /// The key (full name) is this text.
     Text(&'static str, &'static str),
-    /// The stored tensor is there.
+    /// The stored tensor (full name; `{i}` is the layer) is there.
     Tensor(&'static str),
     /// The name, basename or base model of the file contains one of these, in lower case.
     Named(&'static [&'static str]),
+    /// The tell holds at one layer or more.
+    AnyLayer(&'static Tell),
     /// The tell does not hold.
     Not(&'static Tell),
     /// One of the tells holds.
@@ -85,6 +89,10 @@ pub enum Value {
     LayerTypes(u64),
     /// The floating-point number of `{arch}.KEY`, or the given one if the key is absent; neither: an error.
     Number(&'static str, Option<f64>),
+    /// The floating-point number of `{arch}.KEY`, or null if the key is absent.
+    Optional(&'static str),
+    /// The whole number of `{arch}.KEY`, or null if the key is absent or zero.
+    OptionalDim(&'static str),
     /// The truth value of `{arch}.KEY`, or the given one if the key is absent.
     Flag(&'static str, bool),
     /// Whether the stored tensor is there.
@@ -96,34 +104,26 @@ pub enum Value {
 }
 
 /// One tensor of the folder, or one a layer (`{i}`) or expert (`{e}`).
+#[derive(Clone, Copy)]
 pub struct Rule {
-    /// Hugging Face name; empty for stored tensors that the folder leaves out.
+    /// Hugging Face name; empty for stored tensors that the folder leaves out. `{j}` counts the rule's layers from 0.
     pub hf: &'static str,
     /// How it follows from stored tensors.
     pub expr: Expr,
     /// Whether names lack `.weight` and `.bias`: the rule stands for the weight, and for the bias where it is stored.
     pub suffixed: bool,
     /// Whether a file without it is refused.
-    pub needed: Needed,
+    pub required: bool,
     /// How many layers `{i}` counts.
     pub layers: Dim,
+    /// The first of them.
+    pub first: Dim,
+    /// What must hold at a layer for the rule to count there.
+    pub only: &'static [Tell],
     /// How many experts, or other parts of a stored tensor, `{e}` counts.
     pub parts: Dim,
     /// Why stored tensors are left out.
     pub reason: &'static str,
-}
-
-/// Whether a file that lacks what a rule asks for is refused.
-#[derive(Clone, Copy, Debug)]
-pub enum Needed {
-    /// In every layer.
-    Always,
-    /// Nowhere.
-    Never,
-    /// In the layers that have this stored tensor: what belongs to a mixture, beside its router.
-    With(&'static str),
-    /// In the layers that lack this stored tensor: what a mixture has no use for.
-    Without(&'static str),
 }
 
 /// How many layers a file has, but for those that a rule counts otherwise.
@@ -138,34 +138,33 @@ pub const fn rename(gguf: &'static str, hf: &'static str) -> Rule {
 
 /// A weight, and its bias if there is one, that follow from stored ones. Names lack the suffix.
 pub const fn rule(hf: &'static str, expr: Expr) -> Rule {
-    Rule { hf, expr, suffixed: true, needed: Needed::Always, layers: LAYERS, parts: EXPERTS, reason: "" }
+    Rule { suffixed: true, ..exact(hf, expr) }
 }
 
 /// One tensor, by full names.
 pub const fn exact(hf: &'static str, expr: Expr) -> Rule {
-    Rule { hf, expr, suffixed: false, needed: Needed::Always, layers: LAYERS, parts: EXPERTS, reason: "" }
+    Rule {
+        hf,
+        expr,
+        suffixed: false,
+        required: true,
+        layers: LAYERS,
+        first: Dim::Is(0),
+        only: &[],
+        parts: EXPERTS,
+        reason: "",
+    }
 }
 
 /// Stored tensors (full name) that the folder leaves out, and why.
 pub const fn drop(gguf: &'static str, reason: &'static str) -> Rule {
-    let expr = Expr::Tensor(gguf);
-    Rule { hf: "", expr, suffixed: false, needed: Needed::Never, layers: LAYERS, parts: EXPERTS, reason }
+    Rule { reason, ..exact("", Expr::Tensor(gguf)).optional() }
 }
 
 impl Rule {
     /// The same rule for a tensor that not every file or layer has.
     pub const fn optional(self) -> Self {
-        Self { needed: Needed::Never, ..self }
-    }
-
-    /// The same rule for layers that have a stored tensor (full name); elsewhere it may be absent.
-    pub const fn with(self, stored: &'static str) -> Self {
-        Self { needed: Needed::With(stored), ..self }
-    }
-
-    /// The same rule for layers that lack a stored tensor (full name); elsewhere it may be absent.
-    pub const fn without(self, stored: &'static str) -> Self {
-        Self { needed: Needed::Without(stored), ..self }
+        Self { required: false, ..self }
     }
 
     /// The same rule for so many layers.
@@ -173,10 +172,44 @@ impl Rule {
         Self { layers, ..self }
     }
 
+    /// The same rule for layers from the given one on.
+    pub const fn from(self, first: Dim) -> Self {
+        Self { first, ..self }
+    }
+
+    /// The same rule for layers where all of this holds; there it is required, if it is.
+    pub const fn only(self, only: &'static [Tell]) -> Self {
+        Self { only, ..self }
+    }
+
     /// The same rule with so many parts.
     pub const fn each(self, parts: Dim) -> Self {
         Self { parts, ..self }
     }
+}
+
+/// The same rules for so many layers.
+pub const fn all_over<const N: usize>(rules: &[Rule], layers: Dim) -> [Rule; N] {
+    let mut all = [drop("", ""); N];
+    assert!(rules.len() == N);
+    let mut i = 0;
+    while i < N {
+        all[i] = rules[i].over(layers);
+        i += 1;
+    }
+    all
+}
+
+/// The same rules for layers where all of this holds.
+pub const fn all_only<const N: usize>(rules: &[Rule], only: &'static [Tell]) -> [Rule; N] {
+    let mut all = [drop("", ""); N];
+    assert!(rules.len() == N);
+    let mut i = 0;
+    while i < N {
+        all[i] = rules[i].only(only);
+        i += 1;
+    }
+    all
 }
 
 /// A field with a value of its own kind.

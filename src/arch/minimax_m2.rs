@@ -1,0 +1,54 @@
+//! MiniMax M2.
+
+use super::expr::Expr;
+use super::shared::{ATTENTION, DECODER, ENDS, NORMS, QK_NORMS, scoring_func};
+use super::spec::{Field, Rule, Spec, Value, derived, exact, field, int, rename, rule};
+
+static FIELDS: &[Field] = &[
+    int("intermediate_size", "expert_feed_forward_length"),
+    int("num_local_experts", "expert_count"),
+    int("num_experts_per_tok", "expert_used_count"),
+    int("rotary_dim", "rope.dimension_count"),
+    derived("scoring_func", scoring_func),
+    field("use_routing_bias", Value::Present("blk.0.exp_probs_b.bias")),
+    field("use_qk_norm", Value::Bool(true)),
+    field("qk_norm_type", Value::Str("per_layer")),
+    field("output_router_logits", Value::Bool(false)),
+    field("router_aux_loss_coef", Value::Float(0.001)),
+    field("router_jitter_noise", Value::Float(0.0)),
+];
+
+/// Experts in Mixtral's spelling.
+pub static EXPERTS: &[Rule] = &[
+    rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.block_sparse_moe.gate"),
+    exact(
+        "model.layers.{i}.block_sparse_moe.e_score_correction_bias",
+        Expr::Tensor("blk.{i}.exp_probs_b.bias"),
+    )
+    .optional(),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w1",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")),
+    ),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w2",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
+    ),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w3",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")),
+    ),
+];
+
+pub static SPEC: Spec = Spec {
+    gguf: "minimax-m2",
+    when: &[],
+    class: "MiniMaxM2ForCausalLM",
+    model_type: "minimax_m2",
+    strip: "",
+    config: &[DECODER, FIELDS],
+    tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, EXPERTS],
+    loss: None,
+    proof: &["MiniMaxM2ForCausalLM"],
+    source: "conversion/minimax.py, class MiniMaxM2Model, llama.cpp 0c1e5709",
+};

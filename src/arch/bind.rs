@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::expr::Evaluation;
+use super::expr::{Evaluation, input_scale_name, scale_name};
 use super::spec::{Rule, Spec, Tell};
 use super::{Error, Scope};
 use crate::gguf::Gguf;
@@ -25,6 +25,7 @@ pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTen
         cache: Arc::default(),
         made: HashMap::new(),
         used: HashSet::new(),
+        scales: scales(spec, gguf),
         missing: Vec::new(),
     };
     for rule in spec.tensors.iter().copied().flatten() {
@@ -42,6 +43,22 @@ pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTen
     binding.finish(gguf)
 }
 
+/// The stored tensors named `NAME.scale` that scale `NAME.weight`: those that no rule gives a name of their own.
+fn scales(spec: &Spec, gguf: &Gguf) -> HashSet<String> {
+    let mut own = Vec::new();
+    for rule in spec.tensors.iter().copied().flatten() {
+        rule.expr.visit_tensors(&mut |name| own.extend(name.ends_with(".scale").then_some(name)));
+    }
+    let has_rule = |name: &str| {
+        own.iter().any(|pattern| {
+            let (start, end) = pattern.split_once("{i}").unwrap_or((pattern, ""));
+            name.starts_with(start) && name.ends_with(end)
+        })
+    };
+    let names = gguf.tensors.iter().map(|t| &t.name).filter(|n| n.ends_with(".scale") && !has_rule(n));
+    names.cloned().collect()
+}
+
 /// How often a rule applies along a placeholder: once if it does not have it.
 fn count(rule: &Rule, placeholder: &str, number: impl Fn() -> Result<u64, Error>) -> Result<u64, Error> {
     let mut has = rule.hf.contains(placeholder);
@@ -56,6 +73,7 @@ struct Binding {
     cache: Arc<TileCache>,
     made: HashMap<String, VirtualTensor>,
     used: HashSet<String>,
+    scales: HashSet<String>,
     missing: Vec<(String, String)>,
 }
 
@@ -81,11 +99,17 @@ impl Binding {
             if self.made.contains_key(&hf) {
                 continue;
             }
-            let value = rule.expr.evaluate(&Evaluation { scope, suffix, cache: &self.cache })?;
+            let evaluation = Evaluation { scope, suffix, scales: &self.scales, cache: &self.cache };
+            let value = rule.expr.evaluate(&evaluation)?;
             let dtype = value.matrix.first_format().and_then(|f| f.dtype).filter(|d| !d.is_float());
             let tensor =
                 VirtualTensor::new(hf.clone(), value.shape, dtype.unwrap_or(self.precision), value.matrix)
                     .ok_or_else(|| Error::Shape { what: hf.clone() })?;
+            // Input scales are for kernels that quantise activations too; the folder's weights are not packed.
+            self.used.extend(
+                stored.iter().filter_map(|name| scale_name(name)).filter(|s| self.scales.contains(s)),
+            );
+            self.used.extend(stored.iter().filter_map(|name| input_scale_name(name)));
             self.used.extend(stored);
             self.made.insert(hf, tensor);
         }

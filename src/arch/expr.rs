@@ -1,5 +1,6 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
@@ -54,6 +55,8 @@ pub struct Shaped {
 pub struct Evaluation<'a> {
     pub scope: Scope<'a>,
     pub suffix: &'static str,
+    /// Stored tensors that scale others, by their full names.
+    pub scales: &'a HashSet<String>,
     pub cache: &'a Arc<TileCache>,
 }
 
@@ -87,8 +90,9 @@ impl Expr {
         match self {
             Self::Tensor(name) => {
                 let name = at.scope.name(name) + at.suffix;
-                let tensor = at.scope.tensor(&name).ok_or(Error::NoSuchTensor { name })?;
-                Ok(stored(at.scope, tensor))
+                let tensor =
+                    at.scope.tensor(&name).ok_or_else(|| Error::NoSuchTensor { name: name.clone() })?;
+                scaled(stored(at.scope, tensor), &name, at)
             }
             Self::Rope(of, heads) => {
                 let of = of.evaluate(at)?;
@@ -191,6 +195,40 @@ fn stored(scope: Scope, tensor: &Tensor) -> Shaped {
     let source = scope.gguf.sources[tensor.source].clone();
     let stored = Stored { source, offset: tensor.file_offset, format: tensor.format, rows, row_len };
     Shaped { shape, matrix: Matrix::stored(stored) }
+}
+
+/// Multiplies a stored weight by the scale that stands beside it: one number, or one for each part of the first axis.
+/// Converters write it beside NVFP4 tensors whose original has a second scale other than 1 (atlas 4.2).
+fn scaled(of: Shaped, name: &str, at: &Evaluation) -> Result<Shaped, Error> {
+    let Some(scale) = scale_name(name).filter(|scale| at.scales.contains(scale)) else { return Ok(of) };
+    let misfit = || Error::Shape { what: format!("{scale} for {name}") };
+    let tensor = at.scope.tensor(&scale).ok_or_else(misfit)?;
+    let scales = at.scope.values(tensor)?;
+    let matrix = match scales.as_slice() {
+        &[scale] => of.matrix.with_op(ElementOp::Multiply(scale)),
+        parts => {
+            let rows = of.matrix.rows() / parts.len() as u64;
+            let part = |(i, &scale): (usize, &f32)| {
+                of.matrix
+                    .select_rows(&Strides::range(i as u64 * rows, rows))?
+                    .with_op(ElementOp::Multiply(scale))
+            };
+            let parts =
+                (of.shape[0] == parts.len() as u64).then(|| parts.iter().enumerate().map(part).collect());
+            parts.flatten().and_then(Matrix::stack)
+        }
+    };
+    Ok(Shaped { matrix: matrix.ok_or_else(misfit)?, ..of })
+}
+
+/// The name that a weight's scale has.
+pub fn scale_name(weight: &str) -> Option<String> {
+    weight.strip_suffix(".weight").map(|name| format!("{name}.scale"))
+}
+
+/// The name that the scale of a weight's input has.
+pub fn input_scale_name(weight: &str) -> Option<String> {
+    weight.strip_suffix(".weight").map(|name| format!("{name}.input_scale"))
 }
 
 /// Rows and columns of a shape: the last axis is the row, but a single axis is rows of one element.

@@ -5,9 +5,9 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::time::Duration;
 use std::{env, thread};
 
@@ -20,6 +20,8 @@ use super::{Failure, door};
 const SERVE: &str = "--serve";
 /// How long the folder may take to get ready: opening a model reads its metadata only.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Where to look for more.
+const LOOK: &str = "--foreground -v shows what it does";
 /// Bytes that a word may have.
 const WORD_LEN: u64 = 1 << 20;
 
@@ -45,13 +47,22 @@ pub fn start(mountpoint: &Path) -> Result<Summary, Failure> {
         .spawn()
         .map_err(broken)?;
     let stdout = child.stdout.take().expect("piped above");
-    let summary = hear(stdout).unwrap_or_else(|silence| give_up(&mut child, mountpoint, silence))?;
-    if let Err(error) = read_a_page(&mountpoint.join(&summary.probe)) {
-        // The unmount ends the server; what it says adds nothing to the error.
-        let _ = door::unmount(mountpoint);
-        return Err(Failure::mount(format!("the folder was mounted, but cannot be read: {error}")));
+    let summary = match within(PATIENCE, move || hear(stdout)) {
+        Some(Ok(Word::Ready(summary))) => summary,
+        Some(Ok(Word::Failed(failure))) => return Err(failure),
+        Some(Err(_)) => return Err(died(&mut child, mountpoint)),
+        None => return Err(hangs(&mut child)),
+    };
+    let probe = mountpoint.join(&summary.probe);
+    match within(PATIENCE, move || read_a_page(probe)) {
+        Some(Ok(())) => Ok(summary),
+        Some(Err(error)) => {
+            // The unmount ends the server; what it says adds nothing to the error.
+            let _ = door::unmount(mountpoint);
+            Err(Failure::mount(format!("the folder was mounted, but cannot be read: {error}")))
+        }
+        None => Err(hangs(&mut child)),
     }
-    Ok(summary)
 }
 
 /// Says how it went to the process that waits, if this is the one that stays.
@@ -69,43 +80,41 @@ pub fn say(word: Result<Summary, Failure>) -> io::Result<()> {
     Ok(())
 }
 
-/// The other process's word, or why there is none.
-fn hear(stdout: ChildStdout) -> Result<Result<Summary, Failure>, RecvTimeoutError> {
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || {
-        let mut line = Vec::new();
-        let read = BufReader::new(stdout.take(WORD_LEN)).read_until(b'\n', &mut line);
-        if let Ok(word) = read.map_err(serde_json::Error::io).and_then(|_| serde_json::from_slice(&line)) {
-            // Nobody listens any more after the time is up.
-            let _ = send.send(word);
-        }
-    });
-    receive.recv_timeout(PATIENCE).map(|word| match word {
-        Word::Failed(failure) => Err(failure),
-        Word::Ready(summary) => Ok(summary),
-    })
-}
-
-/// Makes sure that a process that did not say a word leaves nothing behind.
-fn give_up(child: &mut Child, mountpoint: &Path, silence: RecvTimeoutError) -> Result<Summary, Failure> {
-    if silence == RecvTimeoutError::Timeout {
-        // It fails where the process has ended in this moment.
-        let _ = child.kill();
-    }
-    let ended = child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
-    if door::is_stale(mountpoint) {
-        door::unmount(mountpoint)?;
-    }
-    Err(Failure::mount(match silence {
-        RecvTimeoutError::Timeout => format!("the folder did not get ready within {} s", PATIENCE.as_secs()),
-        RecvTimeoutError::Disconnected => {
-            format!("the background process ended before it was ready ({ended})")
-        }
-    })
-    .or("--foreground shows what it does; see also the log file"))
+/// The other process's word.
+fn hear(stdout: ChildStdout) -> io::Result<Word> {
+    let mut line = Vec::new();
+    BufReader::new(stdout.take(WORD_LEN)).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice(&line)?)
 }
 
 /// Reads the first page of a file, for safetensors the beginning of the header.
-fn read_a_page(path: &Path) -> io::Result<()> {
+fn read_a_page(path: PathBuf) -> io::Result<()> {
     File::open(path)?.take(4096).read_to_end(&mut Vec::new()).map(drop)
+}
+
+/// What the work gives, if it is done in time. Otherwise its thread is left behind.
+fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (send, receive) = mpsc::channel();
+    // Nobody listens any more after the time is up.
+    thread::spawn(move || send.send(work()));
+    receive.recv_timeout(time).ok()
+}
+
+/// The failure of a process that ended without a word; makes sure that it left no dead mount.
+fn died(child: &mut Child, mountpoint: &Path) -> Failure {
+    let ended = child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+    if door::is_stale(mountpoint)
+        && let Err(error) = door::unmount(mountpoint)
+    {
+        return error.into();
+    }
+    Failure::mount(format!("the background process ended before the folder was ready ({ended})")).or(LOOK)
+}
+
+/// The failure of a process that does not get ready, which ends here. The mountpoint is not looked at: that could hang
+/// as well. If a dead mount is there, the next mount takes its place.
+fn hangs(child: &mut Child) -> Failure {
+    // It fails where the process has ended in this moment.
+    let _ = child.kill();
+    Failure::mount(format!("the folder did not get ready within {} s", PATIENCE.as_secs())).or(LOOK)
 }

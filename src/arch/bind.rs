@@ -13,7 +13,8 @@ use crate::tensor::{TileCache, VirtualTensor};
 /// How many unmapped tensors an error names.
 const NAMED: usize = 5;
 
-/// The folder's tensors, in the order of the virtual file: by width of the dtype, widest first, then file order.
+/// The folder's tensors, in the order of the virtual files: those of the model, then those of each module's folder; in
+/// each by width of the dtype, widest first, then file order.
 ///
 /// # Errors
 /// If a tensor that the spec requires is missing, a shape does not fit, or a stored tensor is in no rule.
@@ -134,7 +135,8 @@ impl Binding {
             let place = t
                 .first_stored()
                 .map(|(source, offset)| (gguf.sources.iter().position(|s| Arc::ptr_eq(s, source)), offset));
-            (std::cmp::Reverse(t.dtype.width()), place, t.name.clone())
+            let folder = t.name.split_once('/').map(|(folder, _)| folder.to_owned());
+            (folder, std::cmp::Reverse(t.dtype.width()), place, t.name.clone())
         });
         Ok(tensors)
     }

@@ -35,6 +35,8 @@ pub enum Expr {
     Join(&'static [Expr]),
     /// Undoes, per head, the order that has the even ones of so many first rows and then the odd ones (atlas 2.1, R2).
     EvenOdd(&'static Expr, Dim, Dim),
+    /// Each cut into so many runs of equally many rows: the first run of each, then the second of each.
+    InterleaveRuns(Dim, &'static [Expr]),
     /// The last two axes exchanged; a tensor of one axis stays as it is.
     Transpose(&'static Expr),
     /// The same elements in another shape.
@@ -66,9 +68,10 @@ impl Expr {
         match *self {
             Self::Tensor(name) => visit(name),
             Self::Zeros(..) => {}
-            Self::Concat(parts) | Self::Interleave(parts) | Self::Join(parts) => {
-                parts.iter().for_each(|p| p.visit_tensors(visit))
-            }
+            Self::Concat(parts)
+            | Self::Interleave(parts)
+            | Self::InterleaveRuns(_, parts)
+            | Self::Join(parts) => parts.iter().for_each(|p| p.visit_tensors(visit)),
             Self::Rope(of, _)
             | Self::EvenOdd(of, ..)
             | Self::Expert(of)
@@ -163,6 +166,15 @@ impl Expr {
                 let of = of.evaluate(at)?;
                 let (heads, rows) = (heads.of(&at.scope)?, rows.of(&at.scope)?);
                 even_odd(of, heads, rows).ok_or_else(misfit)
+            }
+            Self::InterleaveRuns(runs, parts) => {
+                let runs = runs.of(&at.scope)?;
+                let parts: Vec<_> = parts.iter().map(|p| p.evaluate(at)).collect::<Result<_, _>>()?;
+                let mut shape = parts.first().ok_or_else(misfit)?.shape.clone();
+                shape[0] = parts.iter().map(|p| p.shape[0]).sum();
+                let parts = parts.into_iter().map(|p| p.matrix).collect();
+                let matrix = Matrix::interleave_runs(parts, runs).ok_or_else(misfit)?;
+                Ok(Shaped { shape, matrix })
             }
             Self::Transpose(of) => transpose(of.evaluate(at)?, at).ok_or_else(misfit),
             Self::Reshape(of, dims) => {

@@ -15,8 +15,11 @@ mod rope_scaling;
 mod scope;
 mod shared;
 mod spec;
+mod ssm;
 
 mod afmoe;
+mod bert;
+mod bloom;
 mod chatglm;
 mod cohere;
 mod cohere2;
@@ -26,6 +29,8 @@ mod deepseek2;
 mod ernie4_5;
 mod ernie4_5_moe;
 mod exaone4;
+mod falcon;
+mod falcon_h1;
 mod gemma;
 mod gemma2;
 mod gemma3;
@@ -34,19 +39,28 @@ mod gemma4;
 mod glm4;
 mod glm4moe;
 mod glm_dsa;
+mod gpt2;
 mod gpt_oss;
+mod gptneox;
 mod granite;
 mod granite_swa;
+mod granitehybrid;
 mod granitemoe;
 mod hunyuan;
 mod hy_v3;
+mod jamba;
+mod lfm2;
 mod llama;
 mod llama4;
+mod mamba;
+mod mamba2;
 mod mellum;
 mod minicpm;
 mod minimax_m2;
 mod mistral3;
+mod modern_bert;
 mod nemotron;
+mod nemotron_h;
 mod olmo;
 mod olmo2;
 mod olmoe;
@@ -56,9 +70,11 @@ mod qwen2;
 mod qwen2moe;
 mod qwen3;
 mod qwen3moe;
+mod qwen3next;
 mod smollm3;
 mod stablelm;
 mod starcoder2;
+mod t5;
 
 pub use bind::bind;
 pub use config::config;
@@ -71,6 +87,16 @@ use crate::gguf::Gguf;
 /// Every class that can be shown. Of one architecture, the first whose tells hold is taken.
 pub static ALL: &[&Spec] = &[
     &afmoe::SPEC,
+    &bert::DISTILBERT_CLASSIFIER,
+    &bert::DISTILBERT,
+    &bert::XLM_ROBERTA_CLASSIFIER,
+    &bert::XLM_ROBERTA,
+    &bert::ROBERTA_CLASSIFIER,
+    &bert::ROBERTA,
+    &bert::CAMEMBERT,
+    &bert::CLASSIFIER,
+    &bert::SPEC,
+    &bloom::SPEC,
     &chatglm::GLM,
     &chatglm::CHATGLM,
     &cohere::SPEC,
@@ -84,6 +110,8 @@ pub static ALL: &[&Spec] = &[
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
     &exaone4::SPEC,
+    &falcon::SPEC,
+    &falcon_h1::SPEC,
     &gemma::SPEC,
     &gemma2::SPEC,
     &gemma3::SPEC,
@@ -95,37 +123,65 @@ pub static ALL: &[&Spec] = &[
     &glm4moe::SPEC,
     &glm_dsa::SPEC,
     &glm_dsa::DEEPSEEK,
+    &gpt2::SPEC,
+    &gpt2::STARCODER,
     &gpt_oss::SPEC,
+    &gptneox::SPEC,
     &granite::SPEC,
     &granite_swa::MOE,
     &granite_swa::SPEC,
+    &granitehybrid::BAMBA,
+    &granitehybrid::SPEC,
     &granitemoe::SHARING,
     &granitemoe::SPEC,
     &hunyuan::SPEC,
     &hy_v3::SPEC,
+    &jamba::SPEC,
+    &lfm2::MOE,
+    &lfm2::SPEC,
+    &llama::BIDIRECTIONAL,
+    &llama::EMBEDDING,
     &llama::MIXTRAL,
     &llama::MISTRAL,
     &llama::LLAMA,
     &llama4::SPEC,
+    &mamba::FALCON,
+    &mamba::SPEC,
+    &mamba2::SPEC,
     &mellum::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,
     &minimax_m2::SPEC,
     &mistral3::SPEC,
+    &modern_bert::CLASSIFIER,
+    &modern_bert::SPEC,
     &nemotron::SPEC,
+    &nemotron_h::DENSE_SPEC,
+    &nemotron_h::MOE,
     &olmo::SPEC,
     &olmo2::OLMO3,
     &olmo2::OLMO2,
     &olmoe::SPEC,
     &phi2::SPEC,
     &phi3::SPEC,
+    &qwen2::EMBEDDING,
     &qwen2::SPEC,
     &qwen2moe::SPEC,
+    &qwen3::RERANKER,
+    &qwen3::EMBEDDING,
     &qwen3::SPEC,
     &qwen3moe::SPEC,
+    &qwen3next::QWEN35,
+    &qwen3next::QWEN35_MOE,
+    &qwen3next::SPEC,
     &smollm3::SPEC,
     &stablelm::SPEC,
     &starcoder2::SPEC,
+    &t5::UMT5,
+    &t5::MT5,
+    &t5::T5,
+    &t5::UMT5_ENCODER,
+    &t5::T5_ENCODER,
 ];
 
 /// The spec of a file: the class asked for, or the first of its architecture whose tells hold.
@@ -183,6 +239,7 @@ impl Tell {
             Self::Positive(key) => scope.u64(key)?.is_some_and(|n| n > 0),
             Self::True(key) => scope.metadata().bool(&scope.key(key))? == Some(true),
             Self::Equals(key, number) => scope.u64(key)? == Some(number),
+            Self::Id(key, number) => scope.metadata().u64(key)? == Some(number),
             Self::Text(key, text) => scope.metadata().value(key).and_then(|v| v.as_str()) == Some(text),
             Self::Tensor(name) => scope.tensor(&scope.name(name)).is_some(),
             Self::AnyLayer(tell) => scope.each_layer(|layer| tell.holds(layer))?.contains(&true),

@@ -4,6 +4,7 @@ mod card;
 mod config;
 mod metadata;
 mod safetensors;
+mod sentence_transformers;
 
 use std::sync::Arc;
 
@@ -59,8 +60,11 @@ pub fn add(model: &Arc<Model>, shards: Shards, tree: &mut TreeBuilder, parent: N
         add("config.json", Arc::new(Bytes::from(pretty(&config::json(weights, &model.tokenizer.special)))));
         let files = safetensors::files(model, &weights.tensors, shards)?;
         add("model.safetensors.index.json", Arc::new(Bytes::from(pretty(&safetensors::index(&files)))));
-        for file in files {
+        for file in files.into_iter().chain(safetensors::modules(model, &weights.tensors)?) {
             add(&file.name.clone(), Arc::new(file));
+        }
+        for (path, content) in sentence_transformers::files(model, weights) {
+            add(&path, Arc::new(Bytes::from(pretty(&content))));
         }
     }
     Ok(())

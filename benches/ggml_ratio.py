@@ -97,10 +97,10 @@ def bench_executable():
 def our_speed(executable, name, type_id):
     """Weights a second of the fastest of criterion's samples."""
     with tempfile.TemporaryDirectory() as home:
-        times = ["--warm-up-time", "0.3", "--measurement-time", "1", "--sample-size", "50", "--noplot"]
+        times = ["--warm-up-time", "0.3", "--measurement-time", "1", "--sample-size", "400", "--noplot"]
         command = [executable, "--bench", f"^decode/BF16/{type_id}-{name}$", *times]
         environment = dict(os.environ, CRITERION_HOME=home)
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
         [sample] = Path(home).glob("*/*/new/sample.json")
         sample = json.loads(sample.read_text())
     return WEIGHTS / min(t / n for t, n in zip(sample["times"], sample["iters"])) * 1e9

@@ -87,7 +87,12 @@ pub(super) fn iq2_xs<O: Ops>(block: &[u8; 74], values: &mut [f32; 256]) {
         for l in 0..4 {
             points[l] = point(&iq_grid::IQ2_XS, words[4 * run + l].into());
         }
-        signed::<O>(scales[run], O::join_eights(points), u32::from_le_bytes(*field(&signs, 4 * run)), values);
+        signed::<O>(
+            [scales[2 * run], scales[2 * run + 1]],
+            O::join_eights(points),
+            u32::from_le_bytes(*field(&signs, 4 * run)),
+            values,
+        );
     }
 }
 
@@ -107,17 +112,17 @@ pub(super) fn iq2_s<O: Ops>(block: &[u8; 82], values: &mut [f32; 256]) {
             let high = usize::from(highs[run] >> (2 * l) & 3);
             points[l] = point(&iq_grid::IQ2_S, usize::from(lows[l]) | high << 8);
         }
-        signed::<O>(scales[run], O::join_eights(points), signs, values);
+        signed::<O>([scales[2 * run], scales[2 * run + 1]], O::join_eights(points), signs, values);
     }
 }
 
-/// The scales of the two halves of each run in IQ2_XS and IQ2_S.
+/// The scales of the 16 half runs in IQ2_XS and IQ2_S.
 #[inline(always)]
-fn iq2_scales(scale: f32, nibbles: &[u8; 8]) -> [[f32; 2]; 8] {
-    let mut scales = [[0.0; 2]; 8];
-    for run in 0..8 {
-        scales[run][0] = scale * (0.5 + f32::from(nibbles[run] & 15)) * 0.25;
-        scales[run][1] = scale * (0.5 + f32::from(nibbles[run] >> 4)) * 0.25;
+fn iq2_scales(scale: f32, nibbles: &[u8; 8]) -> [f32; 16] {
+    let mut scales = [0.0; 16];
+    for half in 0..16 {
+        let nibble = nibbles[half / 2] >> (half % 2 * 4) & 15;
+        scales[half] = scale * (0.5 + f32::from(nibble)) * 0.25;
     }
     scales
 }
@@ -211,18 +216,20 @@ pub(super) fn iq1_m<O: Ops>(block: &[u8; 56], values: &mut [f32; 256]) {
         indices[2 * pair] = u16::from(lows[2 * pair]) | u16::from(nibbles[pair] & 7) << 8;
         indices[2 * pair + 1] = u16::from(lows[2 * pair + 1]) | u16::from(nibbles[pair] >> 4 & 7) << 8;
     }
-    let (mut scales, mut downs) = ([[0.0; 2]; 8], [0; 8]);
+    let (mut scales, mut downs) = ([0.0; 16], [0; 8]);
     for run in 0..8 {
         let shifts = u32::from(u16::from_le_bytes(*field(block, 32 + 2 * run)) >> 3);
         downs[run] =
             (shifts & 1 | (shifts & 0x10) << 4 | (shifts & 0x100) << 8 | (shifts & 0x1000) << 12) * 0xff;
-        let codes = (words >> (run / 2 * 16 + run % 2 * 6)) as u8;
-        scales[run][0] = scale * f32::from(2 * (codes & 7) + 1);
-        scales[run][1] = scale * f32::from(2 * (codes >> 3 & 7) + 1);
+    }
+    for half in 0..16 {
+        let code = (words >> (half / 4 * 16 + half % 4 * 3)) as u8 & 7;
+        scales[half] = scale * f32::from(2 * code + 1);
     }
     for (run, values) in values.as_chunks_mut().0.iter_mut().enumerate() {
         each_by_itself();
-        shifted::<O>(scales[run], iq1_points::<O>(field(&indices, 4 * run)), downs[run], values);
+        let points = iq1_points::<O>(field(&indices, 4 * run));
+        shifted::<O>([scales[2 * run], scales[2 * run + 1]], points, downs[run], values);
     }
 }
 

@@ -12,18 +12,19 @@ use super::simd::{Ops, each_by_itself, field, scaled};
 pub(super) fn q2_k<O: Ops>(block: &[u8; 84], values: &mut [f32; 256]) {
     let scales: &[u8; 16] = field(block, 0);
     let (scale, minimum) = (half_at(block, 80), half_at(block, 82));
-    let mut runs = [[0.0; 2]; 16];
-    for run in 0..16 {
-        runs[run] = [scale * f32::from(scales[run] & 15), minimum * f32::from(scales[run] >> 4)];
+    let (mut products, mut minima) = ([0.0; 16], [0.0; 16]);
+    for half in 0..16 {
+        products[half] = scale * f32::from(scales[half] & 15);
+        minima[half] = minimum * f32::from(scales[half] >> 4);
     }
     for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         each_by_itself();
         let codes = O::bit_fields(field(block, 16 + 32 * (run / 4)), run % 4 * 2, 3);
         for l in 0..16 {
-            values[l] = runs[2 * run][0] * f32::from(codes[l]) - runs[2 * run][1];
+            values[l] = products[2 * run] * f32::from(codes[l]) - minima[2 * run];
         }
         for l in 16..32 {
-            values[l] = runs[2 * run + 1][0] * f32::from(codes[l]) - runs[2 * run + 1][1];
+            values[l] = products[2 * run + 1] * f32::from(codes[l]) - minima[2 * run + 1];
         }
     }
 }

@@ -40,12 +40,16 @@ pub(super) fn mxfp4_paired<O: Ops>(block: &[u8; 17], values: &mut [f32; 32]) {
 /// high nibble. The tensor's own scale, a tensor beside it, is not applied here.
 #[inline(always)]
 pub(super) fn nvfp4<O: Ops>(block: &[u8; 36], values: &mut [f32; 64]) {
+    let mut scales = [0.0; 4];
+    for s in 0..4 {
+        scales[s] = half_of_e4m3(block[s]);
+    }
     for (s, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         each_by_itself();
         let codes: &[u8; 16] = field(block, 4 + 16 * s);
         let doubled =
             O::lookup(&DOUBLED, std::array::from_fn(|j| codes[j / 16 * 8 + j % 8] >> (j % 16 / 8 * 4) & 15));
-        scaled([half_of_e4m3(block[2 * s]), half_of_e4m3(block[2 * s + 1])], &doubled, values);
+        scaled([scales[2 * s], scales[2 * s + 1]], &doubled, values);
     }
 }
 

@@ -47,7 +47,10 @@ impl<'a> TokenizerJson<'a> {
 
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("keys are strings, and nothing here fails to serialise")
+        let mut bytes = Vec::with_capacity(self.model.len_estimate());
+        serde_json::to_writer(&mut bytes, self)
+            .expect("keys are strings, and nothing here fails to serialise");
+        bytes
     }
 }
 
@@ -205,6 +208,18 @@ pub enum Model<'a> {
     },
 }
 
+impl Model<'_> {
+    /// About how many bytes of JSON: quotes, commas and numbers are about 11 a token and 3 a merge.
+    fn len_estimate(&self) -> usize {
+        let (vocabulary, merges) = match self {
+            Self::Bpe { vocab, merges, .. } => (vocab.0, merges.len_estimate()),
+            Self::WordPiece { vocab, .. } => (vocab.0, 0),
+            Self::Unigram { vocab, .. } => (vocab.vocabulary, 16 * vocab.len),
+        };
+        vocabulary.entries().map(|(_, text)| text.len() + 11).sum::<usize>() + merges + 4096
+    }
+}
+
 /// Text to id, in order of the ids.
 pub struct Ids<'a>(pub &'a Vocabulary<'a>);
 
@@ -248,6 +263,15 @@ pub enum Merges<'a> {
     Joined(Vec<&'a str>),
     /// As pairs, which pieces with spaces need (tokenizers 0.20).
     Pairs(Vec<(&'a str, &'a str)>),
+}
+
+impl Merges<'_> {
+    fn len_estimate(&self) -> usize {
+        match self {
+            Self::Joined(merges) => merges.iter().map(|merge| merge.len() + 3).sum(),
+            Self::Pairs(merges) => merges.iter().map(|(left, right)| left.len() + right.len() + 8).sum(),
+        }
+    }
 }
 
 impl Serialize for Merges<'_> {

@@ -11,6 +11,7 @@
 mod bpe;
 mod config;
 mod error;
+mod index;
 mod json;
 mod pre;
 mod sentencepiece;

@@ -1,11 +1,9 @@
 //! The token list of a GGUF, checked once: every token has a text, every text one id.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
 
 use super::Error;
+use super::index::Index;
 use crate::gguf::{Array, Metadata};
 
 /// Keys of the vocabulary's arrays.
@@ -43,9 +41,7 @@ pub struct Vocabulary<'a> {
     texts: Vec<Cow<'a, str>>,
     kinds: Vec<Kind>,
     scores: Option<&'a [f32]>,
-    index: HashMap<&'a [u8], u32, RandomState>,
-    /// Ids of the texts that are not the file's.
-    respelled: HashMap<String, u32, RandomState>,
+    index: Index,
 }
 
 impl<'a> Vocabulary<'a> {
@@ -77,22 +73,15 @@ impl<'a> Vocabulary<'a> {
             None => None,
             Some(scores) => Some(check_scores(scores, len)?),
         };
-        let mut this =
-            Self { texts: texts?, kinds, scores, index: HashMap::default(), respelled: HashMap::default() };
+        let mut this = Self { texts: texts?, kinds, scores, index: Index::default() };
         if metadata.entry(key::TYPES).is_none() {
             this.mark_special(metadata)?;
         }
-        let mut index = HashMap::with_capacity_and_hasher(len, RandomState::default());
-        let mut unnamed = Vec::new();
-        for (id, token) in tokens.iter().enumerate() {
-            if this.is_filler(id) {
-                continue;
+        let unnamed = loop {
+            if let Some(unnamed) = this.fill_index() {
+                break unnamed;
             }
-            if token.is_empty() || *index.entry(token).or_insert(id as u32) != id as u32 {
-                unnamed.push(id);
-            }
-        }
-        this.index = index;
+        };
         for id in unnamed {
             // A JSON map holds a text once, and no text gives the empty one. No original has such tokens, so there
             // are no ids to be equal to.
@@ -103,6 +92,21 @@ impl<'a> Vocabulary<'a> {
             this.respell(id, text);
         }
         Ok(this)
+    }
+
+    /// Indexes the texts and gives the ids of those that are empty or another's too; `None` if two texts share a hash.
+    fn fill_index(&mut self) -> Option<Vec<usize>> {
+        let mut index = Index::with_capacity(self.len());
+        let mut unnamed = Vec::new();
+        for (id, text) in self.entries() {
+            match index.insert(text, id as u32) {
+                Some(other) if self.text(other as usize) != text => return None,
+                None if !text.is_empty() => {}
+                _ => unnamed.push(id),
+            }
+        }
+        self.index = index;
+        Some(unnamed)
     }
 
     /// Number of ids.
@@ -153,30 +157,23 @@ impl<'a> Vocabulary<'a> {
 
     /// The id of a token.
     pub fn find(&self, text: &str) -> Option<u32> {
-        match self.index.get(text.as_bytes()) {
-            None if !self.respelled.is_empty() => self.respelled.get(text).copied(),
-            found => found.copied(),
-        }
+        self.index.find(text)
     }
 
     /// Gives a token another text than the file's; one that no other has, if it is another's.
     pub fn respell(&mut self, id: usize, text: String) {
-        let free = |text: &str| self.find(text).is_none_or(|other| other as usize == id);
+        let id32 = id as u32; // below the limit of tokens
+        self.index.remove(&self.texts[id], id32);
         let mut unique = text;
-        if !free(&unique) {
-            unique = format!("{unique} (token {id})");
+        while self.index.insert(&unique, id32).is_some() {
+            unique.push_str(&format!(" (token {id})"));
         }
-        while !free(&unique) {
-            unique.push('\'');
-        }
-        self.respelled.insert(unique.clone(), id as u32);
         self.texts[id] = Cow::Owned(unique);
     }
 
     /// Gives every token the text that `spell` makes of the file's; `None` leaves it as it is.
     pub fn respell_all(&mut self, spell: impl Fn(Kind, &str) -> Option<String>) {
-        self.index.clear();
-        self.respelled.clear();
+        self.index = Index::with_capacity(self.len());
         for id in 0..self.len() {
             let text = self.text(id);
             let text = spell(self.kinds[id], text).unwrap_or_else(|| text.to_owned());

@@ -287,7 +287,7 @@ fn join(parts: Vec<Shaped>) -> Option<Shaped> {
 
 fn even_odd(of: Shaped, heads: u64, rows: u64) -> Option<Shaped> {
     let d = of.matrix.rows().checked_div(heads).filter(|d| d * heads == of.matrix.rows())?;
-    let rest = d.checked_sub(rows).filter(|_| rows % 2 == 0)?;
+    let rest = d.checked_sub(rows).filter(|_| rows.is_multiple_of(2))?;
     if rest == 0 {
         return select(of, &Strides::new(0, &[(heads, d), (d / 2, 1), (2, d / 2)]));
     }

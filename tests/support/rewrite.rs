@@ -10,8 +10,8 @@ use rawrz::gguf::writer::{Tensor, Writer};
 /// Everything in a file of one piece.
 pub fn writer(path: &Path) -> Writer {
     let gguf = Gguf::open(path).unwrap();
-    let mut writer = Writer::default();
-    writer.metadata = gguf.metadata.iter().map(|e| (e.key.clone(), e.value.clone())).collect();
+    let metadata = gguf.metadata.iter().map(|e| (e.key.clone(), e.value.clone())).collect();
+    let mut writer = Writer { metadata, ..Writer::default() };
     for tensor in &gguf.tensors {
         let mut data = vec![0; tensor.len as usize];
         gguf.sources[tensor.source].read_exact_at(tensor.file_offset, &mut data).unwrap();

@@ -41,7 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("attention.head_count", 32),
         ("attention.head_count_kv", 8),
     ];
-    numbers.into_iter().for_each(|(key, n)| drop(writer.set(format!("llama.{key}"), n.into())));
+    for (key, n) in numbers {
+        writer.set(format!("llama.{key}"), n.into());
+    }
     writer.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
     // 0x35 in every byte: halves and floats of a sensible size.
     let mut matrix = |name: String, rows: u64, row_len: u64| {

@@ -18,8 +18,8 @@ use rawrz::hf::Shards;
 use rawrz::model::{Options, Precision};
 use rawrz::quant::Dtype;
 use safetensors::SafeTensors;
-use support::mounted::{Mounted, sha256, tree};
-use support::probe::{fixtures, fuse_available, require};
+use support::mounted::{Mounted, digests, sha256, tree};
+use support::probe::{fixtures, fuse_available, python, require};
 
 /// Bytes that `O_DIRECT` reads are aligned to.
 const PAGE: usize = 4096;
@@ -122,6 +122,32 @@ fn by_eight_readers(path: &Path) -> Vec<u8> {
     });
     assert!(whole.iter().all(|bytes| *bytes == whole[0]), "a reader saw other bytes");
     whole.into_iter().next().unwrap()
+}
+
+/// Python's reader, through numpy and through torch, sees the tensors that the crate sees.
+#[test]
+fn safe_open_reads_every_tensor() {
+    let test = "safe_open_reads_every_tensor";
+    let Some(python) = require(test, "the conformance tools (tests/tools/install conformance)", python())
+    else {
+        return;
+    };
+    let Some(mounted) = mounted(test, &model("llama-q4_k_m.gguf"), Dtype::F32) else { return };
+    let script = "import hashlib, sys\nfrom safetensors import safe_open\n\
+                  for framework in ('np', 'pt'):\n\
+                  \x20 with safe_open(sys.argv[1], framework=framework) as f:\n\
+                  \x20   for name in f.keys():\n\
+                  \x20     t = f.get_tensor(name); t = t if framework == 'np' else t.numpy()\n\
+                  \x20     print(framework, name, hashlib.sha256(t.tobytes()).hexdigest())\n";
+    let path = mounted.path().join("model.safetensors");
+    let output = std::process::Command::new(python).args(["-c", script]).arg(&path).output().unwrap();
+    let mut said: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    said.sort();
+    let digests = digests(mounted.path());
+    let expected =
+        |framework: &'static str| digests.iter().map(move |(n, (_, _, d))| format!("{framework} {n} {d}"));
+    let expected: Vec<_> = expected("np").chain(expected("pt")).collect();
+    assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Which chat templates a Go template is derived from, and which not. What is derived was proved on the probes; the
 //! tests in `ollama.rs` hold it to what servers render.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
+
 mod support;
 
 use std::fs;

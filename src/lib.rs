@@ -20,6 +20,7 @@ pub mod exactness;
 pub mod gguf;
 pub mod hf;
 pub mod model;
+pub mod ollama;
 pub mod quant;
 pub mod source;
 pub mod tensor;

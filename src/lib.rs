@@ -1,5 +1,6 @@
 //! Shows GGUF model files as the Hugging Face folders they came from.
 
+pub mod adapter;
 pub mod arch;
 pub mod exactness;
 pub mod gguf;

@@ -15,6 +15,7 @@
 //! bytes, `tensor` knows bytes and no names, `gguf` has never heard of Hugging Face, and adapters have never heard of tensors.
 //! `tests/house_rules.rs` holds the code to that.
 
+pub mod adapter;
 pub mod arch;
 pub mod exactness;
 pub mod gguf;

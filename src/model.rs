@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value as Json};
 
+use crate::adapter;
 use crate::arch::{self, Scope, Spec};
 use crate::gguf::{self, Gguf};
 use crate::quant::Dtype;
@@ -45,13 +46,15 @@ pub struct Options {
     pub precision: Precision,
     /// The Hugging Face class to show, where several share an architecture; `None`: by the file's tells.
     pub class: Option<String>,
+    /// The GGUF of an adapter's base, for adapters whose rows the converter reordered.
+    pub base: Option<PathBuf>,
     /// Whether tokenizer files are made; without, a file whose pre-tokenizer is unknown can still be shown.
     pub tokenizer: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { precision: Precision::Auto, class: None, tokenizer: true }
+        Self { precision: Precision::Auto, class: None, base: None, tokenizer: true }
     }
 }
 
@@ -69,15 +72,26 @@ pub struct Model {
     pub modified: SystemTime,
 }
 
+/// What kind of folder the weights make.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// A whole model.
+    Model,
+    /// A low-rank adapter, in PEFT's spelling.
+    Adapter,
+}
+
 /// What a class makes of a file's tensors.
 pub struct Weights {
+    /// A model or an adapter of one.
+    pub kind: Kind,
     /// The class.
     pub spec: &'static Spec,
     /// What float tensors are shown as.
     pub dtype: Dtype,
     /// The folder's tensors in the order of the virtual file.
     pub tensors: Vec<VirtualTensor>,
-    /// Fields of config.json that the architecture gives.
+    /// Fields of config.json that the architecture gives, or all of adapter_config.json.
     pub config: Map<String, Json>,
 }
 
@@ -140,14 +154,36 @@ impl Model {
 
 fn weights(path: &Path, gguf: &Gguf, options: &Options) -> Result<Weights, Error> {
     let error = |source| Error::Arch { path: path.to_owned(), source };
-    let spec = arch::pick(gguf, options.class.as_deref()).map_err(error)?;
     let dtype = match options.precision {
         Precision::As(dtype) => dtype,
         Precision::Auto => own_dtype(gguf),
     };
+    if adapter::is_adapter(gguf) {
+        return adapter_weights(gguf, dtype, options, error);
+    }
+    let spec = arch::pick(gguf, options.class.as_deref()).map_err(error)?;
     let tensors = arch::bind(spec, gguf, dtype).map_err(error)?;
     let config = arch::config(spec, &Scope::new(gguf, spec.gguf)).map_err(error)?;
-    Ok(Weights { spec, dtype, tensors, config })
+    Ok(Weights { kind: Kind::Model, spec, dtype, tensors, config })
+}
+
+fn adapter_weights(
+    gguf: &Gguf,
+    dtype: Dtype,
+    options: &Options,
+    error: impl Fn(arch::Error) -> Error,
+) -> Result<Weights, Error> {
+    if !adapter::is_low_rank(gguf) {
+        return Err(error(arch::Error::Unsupported {
+            what: "an adapter that is not of the type lora".into(),
+        }));
+    }
+    let base = options.base.as_deref().map(Gguf::open).transpose()?;
+    let spec = arch::pick_base(gguf, base.as_ref(), options.class.as_deref()).map_err(&error)?;
+    let (tensors, modules) = arch::bind_adapter(spec, gguf, base.as_ref(), dtype).map_err(&error)?;
+    let encoder = !spec.class.contains("ForCausalLM");
+    let config = adapter::config(gguf, &modules, encoder);
+    Ok(Weights { kind: Kind::Adapter, spec, dtype, tensors, config })
 }
 
 /// The float type that most of the file's weights have, bf16 if most are quantised.
@@ -168,6 +204,12 @@ fn tokenizer(path: &Path, gguf: &Gguf, options: &Options) -> Result<Tokenizer, E
     let architecture = text("general.architecture");
     let max_length = metadata.value(&format!("{architecture}.context_length")).and_then(|v| v.as_u64());
     let context = tokenizer::Context { metadata, architecture, model_name: text("general.name"), max_length };
-    let tokenizer = if options.tokenizer { tokenizer::build(&context) } else { tokenizer::without(&context) };
-    tokenizer.map_err(|source| Error::Tokenizer { path: path.to_owned(), source })
+    let is_adapter = adapter::is_adapter(gguf);
+    let tokenizer = match options.tokenizer && !is_adapter {
+        true => tokenizer::build(&context),
+        false => tokenizer::without(&context),
+    };
+    let tokenizer = tokenizer.map_err(|source| Error::Tokenizer { path: path.to_owned(), source })?;
+    // An adapter's folder holds nothing of its base.
+    Ok(if is_adapter { Tokenizer { files: Vec::new(), note: None, ..tokenizer } } else { tokenizer })
 }

@@ -11,7 +11,7 @@ use crate::quant::Dtype;
 use crate::tensor::{TileCache, VirtualTensor};
 
 /// How many unmapped tensors an error names.
-const NAMED: usize = 5;
+pub const NAMED: usize = 5;
 
 /// The folder's tensors, in the order of the virtual files: those of the model, then those of each module's folder; in
 /// each by width of the dtype, widest first, then file order.

@@ -6,6 +6,7 @@
 //!
 //! To add one: its file, its line in the list.
 
+mod adapter;
 mod bind;
 mod config;
 mod dim;
@@ -76,6 +77,7 @@ mod stablelm;
 mod starcoder2;
 mod t5;
 
+pub use adapter::{Module, bind_adapter};
 pub use bind::bind;
 pub use config::config;
 pub use error::Error;
@@ -214,6 +216,20 @@ pub fn pick(gguf: &Gguf, class: Option<&str>) -> Result<&'static Spec, Error> {
     Err(Error::Unsupported {
         what: format!("architecture {name:?}, but none of its classes fits: {}", classes()),
     })
+}
+
+/// The spec of an adapter's base: the class asked for, or what the base's file tells, or the first of the architecture
+/// that needs no telling.
+///
+/// # Errors
+/// If the architecture or the class is not known.
+pub fn pick_base(adapter: &Gguf, base: Option<&Gguf>, class: Option<&str>) -> Result<&'static Spec, Error> {
+    if base.is_some() || class.is_some() {
+        return pick(base.unwrap_or(adapter), class);
+    }
+    let name = adapter.metadata.str("general.architecture")?;
+    let plain = ALL.iter().copied().find(|s| Some(s.gguf) == name && s.when.is_empty());
+    plain.map_or_else(|| pick(adapter, None), Ok)
 }
 
 fn first_that_fits(gguf: &Gguf, specs: &[&'static Spec]) -> Result<Option<&'static Spec>, Error> {

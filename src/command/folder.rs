@@ -36,6 +36,7 @@ impl Folder {
             precision: view.precision,
             class: view.class.clone(),
             tokenizer: view.tokenizer == Tokenizer::Auto,
+            ..Options::default()
         };
         let model = Arc::new(Model::open(source, &options)?);
         let mut tree = Tree::builder(model.modified);

@@ -12,7 +12,7 @@ use rawrz_vfs::{Bytes, FileContent, NodeId, TreeBuilder};
 use serde::Serialize;
 
 pub use self::metadata::metadata;
-use crate::model::Model;
+use crate::model::{Kind, Model};
 
 /// Which shape the folder has.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -56,7 +56,12 @@ pub fn add(model: &Arc<Model>, shards: Shards, tree: &mut TreeBuilder, parent: N
     }
     add("gguf/metadata.json", Arc::new(Bytes::from(metadata::json(&model.gguf))));
     add("README.md", Arc::new(Bytes::from(card::markdown(model))));
-    if let Some(weights) = &model.weights {
+    if let Some(weights) = &model.weights
+        && weights.kind == Kind::Adapter
+    {
+        add("adapter_config.json", Arc::new(Bytes::from(pretty(&weights.config))));
+        add("adapter_model.safetensors", Arc::new(safetensors::adapter(model, &weights.tensors)?));
+    } else if let Some(weights) = &model.weights {
         add("config.json", Arc::new(Bytes::from(pretty(&config::json(weights, &model.tokenizer.special)))));
         let files = safetensors::files(model, &weights.tensors, shards)?;
         add("model.safetensors.index.json", Arc::new(Bytes::from(pretty(&safetensors::index(&files)))));

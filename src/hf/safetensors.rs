@@ -51,6 +51,14 @@ pub fn files(
     parts.iter().enumerate().map(file).collect()
 }
 
+/// The file of an adapter.
+///
+/// # Errors
+/// If its header would be larger than readers accept.
+pub fn adapter(model: &Arc<Model>, tensors: &[VirtualTensor]) -> Result<SafetensorsFile, Error> {
+    SafetensorsFile::new("adapter_model.safetensors".into(), model, tensors, 0..tensors.len())
+}
+
 /// The files of modules that follow the model proper: a tensor named `2_Dense/linear.weight` is `linear.weight` in the
 /// module's own file.
 ///

@@ -1,0 +1,237 @@
+//! Ollama's own servers on a mount: v0.24.0, the last that runs models itself, and v0.32.15, without a runner, for all but
+//! that. `tests/tools/install ollama` builds them.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rawrz::ollama::{BlobMode, Origin, TemplateChoice, digest::Digest};
+use serde_json::{Value, json};
+use support::mounted::sha256;
+use support::ollama::{Server, StoreMount, old_copy, options};
+use support::probe::{self, fixtures, fuse_available, has_program, is_root, require, shared};
+
+/// Runs models itself, on the processor.
+const RUNS: &str = "v0.24.0";
+/// Needs a llama-server to run a model; lists and shows without.
+const LISTS: &str = "v0.32.15";
+
+const PROMPT: &str = "The user asked for the data of the world";
+
+fn server(test: &str, version: &str) -> Option<PathBuf> {
+    require(test, "FUSE", fuse_available().then_some(()))?;
+    require(test, &format!("Ollama {version} (tests/tools/install ollama)"), probe::ollama(version))
+}
+
+fn q8() -> PathBuf {
+    fixtures().join("quant/llama-q8_0.gguf")
+}
+
+/// T1: with and without the tidying-up at start, nothing is found to tidy up, everything is listed and shown, and what
+/// would write fails cleanly.
+#[test]
+fn servers_list_and_show_the_mount() {
+    let test = "servers_list_and_show_the_mount";
+    for version in [RUNS, LISTS] {
+        let Some(ollama) = server(test, version) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let gguf = old_copy(&q8(), folder.path());
+        for (blob, noprune) in [(BlobMode::Serve, false), (BlobMode::Serve, true), (BlobMode::Link, false)] {
+            let mount = StoreMount::new(&gguf, blob);
+            let mut command = Command::new(&ollama);
+            if noprune {
+                command.env("OLLAMA_NOPRUNE", "1");
+            }
+            let server = Server::start_as(&mut command, mount.path());
+            lists(&server, &mount, &gguf, version);
+            refuses_to_write(&server, &mount);
+            let log = server.log();
+            for bad in ["corrupt manifests", "couldn't remove", "bad manifest"] {
+                assert!(!log.contains(bad), "{log}");
+            }
+            assert_eq!(log.contains("total unused blobs removed: 0"), !noprune, "{log}");
+            assert!(noprune || log.contains("total blobs: 4"), "{log}");
+            if version == LISTS {
+                server.wait_for("model list cache hydration complete");
+                assert!(!server.log().contains("failures=1"), "{}", server.log());
+            }
+        }
+    }
+}
+
+fn lists(server: &Server, mount: &StoreMount, gguf: &Path, version: &str) {
+    let store = &mount.stores[0];
+    assert_eq!(mount.name(), "llama:latest");
+    let listed = server.get("GET", "/api/tags", &Value::Null);
+    let [model] = &listed["models"].as_array().unwrap()[..] else { panic!("{listed}") };
+    assert_eq!((&model["name"], &model["digest"]), (&json!("llama:latest"), &json!(store.id.hex())));
+    let blobs: u64 = fs::read_dir(mount.path().join("blobs"))
+        .unwrap()
+        .map(|e| fs::metadata(e.unwrap().path()).unwrap().len())
+        .sum();
+    assert_eq!(model["size"], blobs);
+    for (key, value) in
+        [("format", "gguf"), ("family", "llama"), ("parameter_size", "886K"), ("quantization_level", "Q8_0")]
+    {
+        assert_eq!(model["details"][key], value, "{model}");
+    }
+    let modified = fs::metadata(gguf).unwrap().modified().unwrap();
+    let shown = fs::metadata(mount.path().join("manifests/registry.ollama.ai/library/llama/latest")).unwrap();
+    assert_eq!(shown.modified().unwrap(), modified);
+    let show = server.get("POST", "/api/show", &json!({ "model": "LLAMA", "verbose": true }));
+    assert!(show["template"].as_str().unwrap().contains("range $i, $_ := .Messages"), "{show}");
+    assert_eq!(show["model_info"]["llama.context_length"], 256);
+    let tensors = show["tensors"].as_array().unwrap();
+    assert_eq!(tensors.len(), 12, "{version}");
+    let (status, _) = server.ask("HEAD", &format!("/api/blobs/{}", store.digest), &Value::Null);
+    assert_eq!(status, 200);
+}
+
+fn refuses_to_write(server: &Server, mount: &StoreMount) {
+    let before = listing(mount.path());
+    for (method, path, body) in [
+        ("POST", "/api/copy", json!({ "source": "llama", "destination": "other", "stream": false })),
+        ("DELETE", "/api/delete", json!({ "model": "llama" })),
+        (
+            "POST",
+            "/api/create",
+            json!({ "model": "child", "from": "llama", "system": "Hi.", "stream": false }),
+        ),
+    ] {
+        let (status, answer) = server.ask(method, path, &body);
+        let text = answer.to_string();
+        assert!(status >= 400 && text.contains("read-only file system"), "{path}: {status} {text}");
+    }
+    assert_eq!(listing(mount.path()), before);
+    assert_eq!(server.get("GET", "/api/tags", &Value::Null)["models"].as_array().unwrap().len(), 1);
+}
+
+/// All paths below a folder, with their lengths.
+fn listing(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(path) = pending.pop() {
+        let metadata = fs::metadata(&path).unwrap();
+        found.insert(path.clone(), metadata.len());
+        if metadata.is_dir() {
+            pending.extend(fs::read_dir(path).unwrap().map(|e| e.unwrap().path()));
+        }
+    }
+    found
+}
+
+/// A store made by the server's own `create`, from a copy of the file.
+fn created(ollama: &Path, gguf: &Path) -> tempfile::TempDir {
+    let store = tempfile::tempdir().unwrap();
+    let server = Server::start(ollama, store.path());
+    let bytes = fs::read(gguf).unwrap();
+    let digest = format!("sha256-{}", sha256(&bytes));
+    fs::create_dir_all(store.path().join("blobs")).unwrap();
+    fs::write(store.path().join("blobs").join(&digest), bytes).unwrap(); // as an upload would leave it
+    let files = json!({ gguf.file_name().unwrap().to_str().unwrap(): digest.replace('-', ":") });
+    let answer =
+        server.get("POST", "/api/create", &json!({ "model": "llama", "files": files, "stream": false }));
+    assert_eq!(answer["status"], "success", "{answer}");
+    store
+}
+
+/// T5: the same text as from a store that Ollama made itself, whichever way the weights are loaded; the same answers of
+/// `show` but for the template; and, with the true digest, the same layers.
+#[test]
+fn a_mounted_model_runs_as_a_created_one() {
+    let test = "a_mounted_model_runs_as_a_created_one";
+    let Some(ollama) = server(test, RUNS) else { return };
+    for name in ["f16", "q8_0", "q4_k_m", "q6_k"] {
+        let file = format!("quant/llama-{name}.gguf");
+        let gguf = Some(fixtures().join(&file)).filter(|f| f.exists()).or(shared().map(|s| s.join(&file)));
+        let Some(gguf) = require(&format!("{test}/{name}"), "the shared test data", gguf) else { continue };
+        let made = created(&ollama, &gguf);
+        let bytes = fs::read(&gguf).unwrap();
+        let digest = Digest::of(&bytes);
+        let expected = {
+            let server = Server::start(&ollama, made.path());
+            let show = server.get("POST", "/api/show", &json!({ "model": "llama", "verbose": true }));
+            (show, server.generate("llama", PROMPT, &json!({})))
+        };
+        assert!(expected.1.len() > 10, "{:?}", expected.1);
+        for blob in [BlobMode::Serve, BlobMode::Link] {
+            let options = rawrz::ollama::Options {
+                name: Some("llama".parse().unwrap()),
+                digest: Some(digest.clone()),
+                ..options(blob)
+            };
+            let mount = StoreMount::with(&gguf, &options, &rawrz_fs_unix::Options::default());
+            let server = Server::start(&ollama, mount.path());
+            for mmap in [json!({}), json!({ "use_mmap": true }), json!({ "use_mmap": false })] {
+                assert_eq!(server.generate("llama", PROMPT, &mmap), expected.1, "{name} {blob:?} {mmap}");
+                server.unload("llama");
+            }
+            shows_the_same(&server, &expected.0);
+            has_the_same_layers(mount.path(), made.path());
+        }
+    }
+}
+
+/// Compares what `show` says of both, but for the template, the parameters and times (the derived template is not
+/// the one that Ollama guessed).
+fn shows_the_same(server: &Server, expected: &Value) {
+    let show = server.get("POST", "/api/show", &json!({ "model": "llama", "verbose": true }));
+    let mut expected = expected.clone();
+    expected["details"]["parent_model"] = json!(""); // where `create` found the blob: a path of that store
+    for (key, value) in expected.as_object().unwrap() {
+        if !["template", "parameters", "modelfile", "modified_at"].contains(&key.as_str()) {
+            assert_eq!(show[key], *value, "{key}");
+        }
+    }
+}
+
+/// The layers but for template and params, and the configuration but for a key that nothing reads.
+fn has_the_same_layers(ours: &Path, theirs: &Path) {
+    let manifest = |store: &Path| -> Value {
+        let path = store.join("manifests/registry.ollama.ai/library/llama/latest");
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    let model = |manifest: &Value| {
+        let mut layer = manifest["layers"][0].clone();
+        layer.as_object_mut().unwrap().remove("from");
+        layer.to_string()
+    };
+    let config = |store: &Path| {
+        let digest = manifest(store)["config"]["digest"].as_str().unwrap().replace(':', "-");
+        let mut config: Value =
+            serde_json::from_slice(&fs::read(store.join("blobs").join(digest)).unwrap()).unwrap();
+        config.as_object_mut().unwrap().shift_remove("rootfs");
+        config.to_string() // in the order of the file
+    };
+    assert_eq!(model(&manifest(ours)), model(&manifest(theirs)));
+    assert_eq!(config(ours), config(theirs));
+}
+
+/// T6: a split model is one blob, and says what the whole one says.
+#[test]
+fn a_split_model_runs_as_a_whole_one() {
+    let test = "a_split_model_runs_as_a_whole_one";
+    let Some(ollama) = server(test, RUNS) else { return };
+    let whole = shared().map(|s| s.join("quant/llama-bf16.gguf"));
+    let Some(whole) = require(test, "the shared test data", whole) else { return };
+    let says = |path: &Path| {
+        let options = rawrz::ollama::Options { name: Some("m".parse().unwrap()), ..options(BlobMode::Serve) };
+        let mount = StoreMount::with(path, &options, &rawrz_fs_unix::Options::default());
+        assert_eq!(mount.stores[0].digest.origin, Origin::Quick);
+        let server = Server::start(&ollama, mount.path());
+        let show = server.get("POST", "/api/show", &json!({ "model": "m", "verbose": true }));
+        let texts = [json!({}), json!({ "use_mmap": true })].map(|mmap| {
+            let text = server.generate("m", PROMPT, &mmap);
+            server.unload("m");
+            text
+        });
+        (show["tensors"].clone(), texts)
+    };
+    assert_eq!(says(&fixtures().join("quant/split/llama-bf16-00001-of-00003.gguf")), says(&whole));
+}

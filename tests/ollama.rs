@@ -8,14 +8,17 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use rawrz::ollama::{BlobMode, Origin, TemplateChoice, digest::Digest};
+use rawrz::gguf::Value as GgufValue;
+use rawrz::ollama::{BlobMode, Digest, Origin, TemplateLayer};
 use serde_json::{Value, json};
 use support::mounted::sha256;
 use support::ollama::{Server, StoreMount, old_copy, options};
-use support::probe::{self, fixtures, fuse_available, has_program, is_root, require, shared};
+use support::probe::{self, fixtures, fuse_available, has_program, is_root, python, require, root, shared};
+use support::rewrite::writer;
 
 /// Runs models itself, on the processor.
 const RUNS: &str = "v0.24.0";
@@ -234,4 +237,136 @@ fn a_split_model_runs_as_a_whole_one() {
         (show["tensors"].clone(), texts)
     };
     assert_eq!(says(&fixtures().join("quant/split/llama-bf16-00001-of-00003.gguf")), says(&whole));
+}
+
+/// Families of chat templates, and whether each must have a layer.
+const FAMILIES: [(&str, bool); 12] = [
+    ("chatml", true),
+    ("chatml-default", true),
+    ("llama3", true),
+    ("zephyr", true),
+    ("phi3", true),
+    ("gemma", false),
+    ("gemma-system", false),
+    ("mistral", false),
+    ("mistral-last", false),
+    ("llama2", false),
+    ("dated", false),
+    ("counting", false),
+];
+
+/// What the server renders is what transformers renders from the mounted folder, less the BOS that the server adds, or
+/// there is no layer.
+#[test]
+fn templates_render_as_transformers_does() {
+    let test = "templates_render_as_transformers_does";
+    let Some(ollama) = server(test, RUNS) else { return };
+    let Some(python) = require(test, "the conformance tools (tests/tools/install conformance)", python())
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths = Vec::new();
+    for (name, _) in FAMILIES {
+        let source = fixtures().join("chat_templates").join(name).with_extension("jinja");
+        let template = fs::read_to_string(source).unwrap();
+        let mut model = writer(&q8());
+        let text = model.metadata.iter_mut().find(|(key, _)| key == "tokenizer.chat_template").unwrap();
+        text.1 = GgufValue::from(template.as_str());
+        let path = folder.path().join(name).with_extension("gguf");
+        fs::write(&path, model.to_bytes()).unwrap();
+        paths.push(path);
+    }
+    let models: Vec<_> =
+        FAMILIES.iter().map(|(name, _)| *name).zip(paths.iter().map(PathBuf::as_path)).collect();
+    let mount = StoreMount::of_many(&models);
+    let conversations = conversations();
+    let folders: Vec<_> = FAMILIES.iter().map(|(name, _)| mount.path().join(name)).collect();
+    let expected = applied(&python, &json!({ "folders": folders, "conversations": conversations }));
+    let server = Server::start(&ollama, mount.path());
+    for (((name, required), store), expected) in
+        FAMILIES.iter().zip(&mount.stores).zip(expected.as_array().unwrap())
+    {
+        if !matches!(store.template, TemplateLayer::Derived) {
+            assert!(!required, "{name}: {:?}", store.template);
+            continue;
+        }
+        let bos = expected[0].as_str().unwrap();
+        for (conversation, expected) in conversations.iter().zip(expected[1].as_array().unwrap()) {
+            let request = json!({
+                "model": name, "messages": conversation, "stream": false, "_debug_render_only": true,
+            });
+            let (status, answer) = server.ask("POST", "/api/chat", &request);
+            match expected.as_str() {
+                Some(text) => {
+                    let text = text.strip_prefix(bos).unwrap_or(text);
+                    assert_eq!(
+                        answer["_debug_info"]["rendered_template"], text,
+                        "{name}: {conversation}\n{answer}"
+                    );
+                }
+                None => {
+                    assert!(
+                        status >= 400 && answer.to_string().contains("refuses a system message"),
+                        "{answer}"
+                    );
+                }
+            }
+        }
+        server.unload(name);
+    }
+    let without =
+        FAMILIES.iter().zip(&mount.stores).filter(|(_, s)| !matches!(s.template, TemplateLayer::Derived));
+    assert_eq!(without.map(|((name, _), _)| *name).collect::<Vec<_>>(), ["dated", "counting"]);
+}
+
+fn conversations() -> Vec<Value> {
+    let turn = |role: &str, content: &str| json!({ "role": role, "content": content });
+    let turns = [
+        turn("user", "What is \"x\" & y?\n\nTell {{ me }}."),
+        turn("assistant", "It's <b>z</b>."),
+        turn("user", "\u{e9}t\u{e9}"),
+        turn("assistant", "Sure, here"),
+    ];
+    let system = turn("system", "Be brief.\nAnd kind.");
+    let mut all = Vec::new();
+    for len in 1..=turns.len() {
+        all.push(json!(turns[..len]));
+        all.push(json!([&[system.clone()], &turns[..len]].concat()));
+    }
+    all
+}
+
+fn applied(python: &Path, asked: &Value) -> Value {
+    let mut child = Command::new(python)
+        .arg(root().join("tests/tools/apply_chat_template.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// T4: what a runner is handed is the GGUF, read, mapped or read past the page cache.
+#[test]
+fn a_runner_is_handed_the_file_itself() {
+    let test = "a_runner_is_handed_the_file_itself";
+    let Some(ollama) = server(test, LISTS) else { return };
+    let Some(()) = require(test, "python3", has_program("python3", "--version").then_some(())) else {
+        return;
+    };
+    let expected = sha256(&fs::read(q8()).unwrap());
+    for blob in [BlobMode::Serve, BlobMode::Link] {
+        let mount = StoreMount::new(&q8(), blob);
+        let server = Server::start_with_runner(&ollama, mount.path());
+        let text = server.generate("llama", PROMPT, &json!({}));
+        assert_eq!(text, [expected.as_str(); 3].join(" "), "{blob:?}");
+        let messages = json!([{ "role": "user", "content": "Hi" }]);
+        let chat = json!({ "model": "llama", "messages": messages, "stream": false });
+        let answer = server.get("POST", "/api/chat", &chat);
+        assert!(answer["message"]["content"].as_str().unwrap().starts_with(&expected), "{answer}");
+    }
 }

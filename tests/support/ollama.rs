@@ -19,6 +19,8 @@ use rawrz_vfs::{NodeId, Tree};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::probe::root;
+
 /// How long a server may take to answer: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -120,6 +122,7 @@ pub struct Server {
     port: u16,
     /// Its home, where it keeps its keys and its log.
     pub home: TempDir,
+    runner: Option<TempDir>,
 }
 
 impl Server {
@@ -130,13 +133,28 @@ impl Server {
 
     /// As [`Server::start`], by a command to which `serve` is added.
     pub fn start_as(command: &mut Command, models: &Path) -> Self {
-        let mut server = Self::spawn(command, models);
+        Self::wait(Self::spawn(command, models))
+    }
+
+    fn wait(mut server: Self) -> Self {
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}\n{}", server.log());
             thread::sleep(Duration::from_millis(50));
         }
+        server
+    }
+
+    /// As [`Server::start`], with a stand-in for the llama-server of v0.30 and later, which is sought below the working
+    /// directory.
+    pub fn start_with_runner(ollama: &Path, models: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("build/lib/ollama");
+        fs::create_dir_all(&place).unwrap();
+        fs::copy(root().join("tests/tools/stub_llama_server.py"), place.join("llama-server")).unwrap();
+        let mut server = Self::wait(Self::spawn(Command::new(ollama).current_dir(folder.path()), models));
+        server.runner = Some(folder);
         server
     }
 
@@ -160,7 +178,6 @@ impl Server {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let child = command
             .arg("serve")
-            .current_dir(home.path())
             .env("HOME", home.path())
             .env("OLLAMA_MODELS", models)
             .env("OLLAMA_HOST", format!("127.0.0.1:{port}"))
@@ -171,7 +188,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { child, port, home }
+        Self { child, port, home, runner: None }
     }
 
     /// Everything it has logged.

@@ -370,3 +370,96 @@ fn a_runner_is_handed_the_file_itself() {
         assert!(answer["message"]["content"].as_str().unwrap().starts_with(&expected), "{answer}");
     }
 }
+
+/// Calls that change a file or a directory.
+const WRITES: [&str; 18] = [
+    "unlink",
+    "rename",
+    "mkdir",
+    "rmdir",
+    "mknod",
+    "symlink",
+    "link",
+    "truncate",
+    "ftruncate",
+    "chmod",
+    "fchmod",
+    "chown",
+    "fchown",
+    "utime",
+    "futime",
+    "setxattr",
+    "removexattr",
+    "creat",
+];
+
+/// T2: no call that could change anything below the mount, whether it would succeed or not.
+#[test]
+fn a_server_does_not_try_to_write() {
+    let test = "a_server_does_not_try_to_write";
+    let Some(ollama) = server(test, RUNS) else { return };
+    let Some(()) = require(test, "strace", has_program("strace", "--version").then_some(())) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mount = StoreMount::new(&old_copy(&q8(), folder.path()), BlobMode::Serve);
+    let trace = folder.path().join("trace");
+    // -D: the process is the server's own; -y: names the files behind descriptors.
+    let mut command = Command::new("strace");
+    command
+        .args(["-D", "-f", "-y", "-qq", "-e", "trace=%file,ftruncate,fchmod,fchown", "-o"])
+        .arg(&trace)
+        .arg(&ollama);
+    let server = Server::start_as(&mut command, mount.path());
+    server.get("GET", "/api/tags", &Value::Null);
+    server.get("POST", "/api/show", &json!({ "model": "llama", "verbose": true }));
+    server.generate("llama", PROMPT, &json!({}));
+    server.get("POST", "/api/embed", &json!({ "model": "llama", "input": "Hi" }));
+    server.unload("llama");
+    let place = mount.path().to_str().unwrap();
+    let writes = || -> Vec<String> {
+        let text = fs::read_to_string(&trace).unwrap();
+        assert!(text.contains(&format!("{place}/manifests")), "nothing was traced:\n{text}");
+        let below = text.lines().filter(|line| line.contains(place));
+        below.filter(|line| is_write(line)).map(str::to_owned).collect()
+    };
+    assert_eq!(writes(), Vec::<String>::new());
+    // What does write is seen.
+    server.ask("DELETE", "/api/delete", &json!({ "model": "llama" }));
+    assert!(writes().iter().any(|line| line.contains("unlink")));
+}
+
+/// Whether a line of strace, `PID call(arguments) = result`, is of a call that writes.
+fn is_write(line: &str) -> bool {
+    let call = line.split_whitespace().nth(1).unwrap_or_default();
+    let name = call.split('(').next().unwrap_or_default();
+    let opens = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| line.contains(flag));
+    opens || WRITES.iter().any(|write| name.starts_with(write))
+}
+
+/// T11: a server of another user works if the mount lets other users in, and says why it does not start if not.
+#[test]
+fn another_user_needs_to_be_let_in() {
+    let test = "another_user_needs_to_be_let_in";
+    let Some(ollama) = server(test, RUNS) else { return };
+    let able = is_root() && has_program("setpriv", "--version");
+    let Some(()) = require(test, "root and setpriv", able.then_some(())) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = folder.path().join("ollama");
+    fs::copy(&ollama, &program).unwrap(); // the cache may lie where others cannot enter
+    let command = || {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command
+    };
+    let mounted = |allow_other| {
+        let door = rawrz_fs_unix::Options { allow_other, ..Default::default() };
+        StoreMount::with(&q8(), &options(BlobMode::Serve), &door)
+    };
+    let closed = mounted(false);
+    let log = Server::fail_as(&mut command(), closed.path());
+    assert!(log.contains("ensure path elements are traversable"), "{log}");
+    let open = mounted(true);
+    let server = Server::start_as(&mut command(), open.path());
+    assert_eq!(server.get("GET", "/api/tags", &Value::Null)["models"][0]["name"], "llama:latest");
+    assert!(!server.generate("llama", PROMPT, &json!({})).is_empty());
+}

@@ -159,8 +159,8 @@ impl Server {
     }
 
     /// Starts a server that is to fail, and returns what it logs until it has ended.
-    pub fn fail(ollama: &Path, models: &Path) -> String {
-        let mut server = Self::spawn(&mut Command::new(ollama), models);
+    pub fn fail_as(command: &mut Command, models: &Path) -> String {
+        let mut server = Self::spawn(command, models);
         let deadline = Instant::now() + PATIENCE;
         while server.child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "it still runs\n{}", server.log());
@@ -258,6 +258,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return;
+        }
         // SIGTERM, after which it ends its runners; std sends only SIGKILL.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let deadline = Instant::now() + PATIENCE;

@@ -29,6 +29,7 @@ const USES: &[(&str, &[&str])] = &[
     ("arch", &["gguf", "quant", "tensor"]),
     ("model", &["arch", "gguf", "quant", "tensor", "tokenizer"]),
     ("exactness", &["model"]),
+    ("ollama", &["gguf", "model", "tokenizer"]),
     ("hf", &["arch", "exactness", "gguf", "model", "quant", "tensor", "tokenizer"]),
 ];
 

@@ -132,10 +132,13 @@ fn proved_digest(model: &Model) -> Option<Digest> {
     if model.gguf.sources.len() == 1 { Digest::of_place(&model.path) } else { None }
 }
 
-/// Adds the store below `parent`.
+/// Adds the store below `parent`, or the model to a store that is there.
 ///
 /// # Errors
 /// See [`Error`].
+///
+/// # Panics
+/// If the store has a model of this name or a blob of this digest already.
 pub fn add(
     model: &Arc<Model>,
     options: &Options,
@@ -157,7 +160,7 @@ pub fn add(
     } else {
         tree.file(blobs, digest.file_name(), model.modified, content);
     }
-    let mut writer = Writer { model, tree, blobs, written: vec![digest.file_name()] };
+    let mut writer = Writer { model, tree, blobs };
     let mut layers = vec![Layer::new(MediaType::Model, &digest, size)];
     let (template, outcome) = template_layer(model, &options.template);
     let renderer = config_layer::renderer(&model.gguf);
@@ -184,8 +187,6 @@ struct Writer<'a> {
     model: &'a Model,
     tree: &'a mut TreeBuilder,
     blobs: NodeId,
-    /// Names of the blobs that are there: layers of one content are one blob.
-    written: Vec<String>,
 }
 
 impl Writer<'_> {
@@ -193,10 +194,10 @@ impl Writer<'_> {
         let digest = Digest::of(&bytes);
         let layer = Layer::new(media_type, &digest, bytes.len() as u64);
         let name = digest.file_name();
-        if !self.written.contains(&name) {
+        // Layers of one content are one blob, whichever models they belong to.
+        if self.tree.find(self.blobs, name.as_ref()).is_none() {
             let content: Arc<dyn FileContent> = Arc::new(Bytes::from(bytes));
-            self.tree.file(self.blobs, name.clone(), self.model.modified, content);
-            self.written.push(name);
+            self.tree.file(self.blobs, name, self.model.modified, content);
         }
         layer
     }

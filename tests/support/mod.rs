@@ -5,5 +5,7 @@
 pub mod memory;
 #[cfg(unix)]
 pub mod mounted;
+#[cfg(target_os = "linux")]
+pub mod ollama;
 pub mod probe;
 pub mod rewrite;

@@ -2,6 +2,7 @@
 
 pub mod arch;
 pub mod exactness;
+pub mod export;
 pub mod gguf;
 pub mod hf;
 pub mod model;

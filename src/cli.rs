@@ -17,7 +17,7 @@ use crate::command::shards;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "A source that is named like a command is given as ./NAME.\n\
-                  Exit codes: 0 done, 1 wrong use, 2 the model cannot be shown, 3 the mount failed."
+                  Exit codes: 0 done, 1 wrong use, 2 the model cannot be shown, 3 the mount or the export failed."
 )]
 pub struct Cli {
     /// What to do, if not to mount.
@@ -36,6 +36,8 @@ pub struct Cli {
 pub enum Command {
     /// List what can be shown: GGUF architectures, the Hugging Face classes made of them, and what proves each
     Architectures(Architectures),
+    /// Write the folder to disk, where no mount is possible; what was cut short goes on
+    Export(Export),
     /// Show what is in a file, and what its folder will hold
     Inspect(Inspect),
     /// List the live mounts of this user
@@ -138,6 +140,21 @@ pub struct Architectures {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to write where.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The GGUF file; of a split model, any of its files
+    pub source: PathBuf,
+    /// A directory; it is made if it is not there
+    pub directory: PathBuf,
+    /// How the model is shown
+    #[command(flatten)]
+    pub view: View,
+    /// Do not read the written files again
+    #[arg(long)]
+    pub no_verify: bool,
 }
 
 /// What to look into.

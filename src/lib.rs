@@ -18,6 +18,7 @@
 pub mod adapter;
 pub mod arch;
 pub mod exactness;
+pub mod export;
 pub mod gguf;
 pub mod hf;
 pub mod model;

@@ -5,6 +5,7 @@ mod daemon;
 #[cfg_attr(windows, path = "door_windows.rs")]
 #[cfg_attr(not(windows), path = "door_unix.rs")]
 mod door;
+mod export;
 mod folder;
 mod inspect;
 mod list;
@@ -31,6 +32,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
     match (&cli.command, &cli.places) {
         (Some(command), _) => match command {
             Command::Architectures(args) => architectures::run(args),
+            Command::Export(args) => export::run(args)?,
             Command::Inspect(args) => inspect::run(args)?,
             Command::List(args) => list::run(args),
             Command::Sample(args) => sample::run(args)?,

@@ -19,7 +19,7 @@ impl Failure {
     /// Exit code for wrong use.
     pub const USAGE: u8 = 1;
     const MODEL: u8 = 2;
-    const MOUNT: u8 = 3;
+    const SYSTEM: u8 = 3;
 
     /// The command line asks for what cannot be.
     pub fn usage(text: impl Into<String>) -> Self {
@@ -33,7 +33,12 @@ impl Failure {
 
     /// The mount failed.
     pub fn mount(text: impl Into<String>) -> Self {
-        Self { exit_code: Self::MOUNT, text: text.into(), remedy: None }
+        Self { exit_code: Self::SYSTEM, text: text.into(), remedy: None }
+    }
+
+    /// The folder cannot be written.
+    pub fn output(error: &dyn Error) -> Self {
+        Self { exit_code: Self::SYSTEM, text: chain(error), remedy: None }
     }
 
     /// The same with what to do about it.

@@ -104,9 +104,24 @@ pub struct View {
     /// Hugging Face class, where several share a GGUF architecture [default: by the file's tells]
     #[arg(long)]
     pub class: Option<String>,
+    /// GGUF of the model that an adapter (LoRA) is for; needed where the converter reordered rows
+    #[arg(long, value_name = "GGUF")]
+    pub base: Option<PathBuf>,
+    /// Names of a model whose architecture is not known: refuse it, or show its tensors as they are stored
+    #[arg(long, value_enum, hide_default_value = true, default_value_t = Names::Hf)]
+    pub names: Names,
     /// Whether the folder has tokenizer files [default: auto]
     #[arg(long, value_enum, hide_default_value = true, default_value_t = Tokenizer::Auto)]
     pub tokenizer: Tokenizer,
+}
+
+/// What becomes of a model whose architecture is not known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Names {
+    /// It is refused
+    Hf,
+    /// It is shown under its GGUF names, marked so in config.json
+    Gguf,
 }
 
 /// Whether the folder has tokenizer files.

@@ -39,6 +39,16 @@ impl FromStr for Precision {
     }
 }
 
+/// What becomes of a file whose architecture is not known.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Names {
+    /// It is refused.
+    #[default]
+    HuggingFace,
+    /// Its tensors are shown under their GGUF names, as they are stored; config.json says so.
+    Gguf,
+}
+
 /// How to open a model.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -48,13 +58,21 @@ pub struct Options {
     pub class: Option<String>,
     /// The GGUF of an adapter's base, for adapters whose rows the converter reordered.
     pub base: Option<PathBuf>,
+    /// What becomes of a file whose architecture is not known.
+    pub names: Names,
     /// Whether tokenizer files are made; without, a file whose pre-tokenizer is unknown can still be shown.
     pub tokenizer: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { precision: Precision::Auto, class: None, base: None, tokenizer: true }
+        Self {
+            precision: Precision::Auto,
+            class: None,
+            names: Names::HuggingFace,
+            base: None,
+            tokenizer: true,
+        }
     }
 }
 
@@ -161,7 +179,16 @@ fn weights(path: &Path, gguf: &Gguf, options: &Options) -> Result<Weights, Error
     if adapter::is_adapter(gguf) {
         return adapter_weights(gguf, dtype, options, error);
     }
-    let spec = arch::pick(gguf, options.class.as_deref()).map_err(error)?;
+    let spec = match arch::pick(gguf, options.class.as_deref()) {
+        Err(arch::Error::UnknownArchitecture { .. } | arch::Error::RefusedArchitecture { .. })
+            if options.names == Names::Gguf =>
+        {
+            let tensors = arch::bind_as_stored(gguf, dtype).map_err(error)?;
+            let config = arch::config_as_stored(gguf);
+            return Ok(Weights { kind: Kind::Model, spec: &arch::AS_STORED, dtype, tensors, config });
+        }
+        picked => picked.map_err(error)?,
+    };
     let tensors = arch::bind(spec, gguf, dtype).map_err(error)?;
     let config = arch::config(spec, &Scope::new(gguf, spec.gguf)).map_err(error)?;
     Ok(Weights { kind: Kind::Model, spec, dtype, tensors, config })

@@ -12,10 +12,10 @@ use std::path::Path;
 use rawrz::gguf::Value;
 use rawrz::gguf::writer::{Tensor, Writer};
 use rawrz::hf::Shards;
-use rawrz::model::{Options, Precision};
+use rawrz::model::{Names, Options, Precision};
 use rawrz::quant::{self, Dtype, FORMATS, Format};
 use safetensors::SafeTensors;
-use support::mounted::Mounted;
+use support::mounted::{Mounted, tree};
 use support::probe::{fixtures, fuse_available, require};
 use support::rewrite;
 
@@ -175,4 +175,32 @@ fn unknown_things_are_refused_by_name() {
     refused(&|w| w.tensors[0].type_id = 31, "type 31");
     refused(&|w| w.tensors.push(Tensor { name: "blk.0.new".into(), ..w.tensors[0].clone() }), "blk.0.new");
     refused(&|w| w.tensors.retain(|t| t.name != "blk.1.ffn_up.weight"), "blk.1.ffn_up.weight");
+}
+
+/// On request an unknown architecture is shown as it is stored, and config.json and the card say so.
+#[test]
+fn gguf_names_are_shown_on_request_and_said_to_be() {
+    let source = fixtures().join("corpus/LlamaForCausalLM/model-bf16.gguf");
+    let mut writer = rewrite::writer(&source);
+    writer.metadata.iter_mut().find(|(k, _)| k == "general.architecture").unwrap().1 = "lama".into();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), writer.to_bytes()).unwrap();
+    let options = Options { names: Names::Gguf, ..Options::default() };
+    let tree = tree(file.path(), &options, Shards::Auto);
+    let read = |name: &str| {
+        let id = tree.resolve([std::ffi::OsStr::new(name)]).unwrap();
+        let mut bytes = vec![0; tree.attr(id).unwrap().len as usize];
+        tree.read_at(id, 0, &mut bytes).unwrap();
+        bytes
+    };
+    let config: serde_json::Value = serde_json::from_slice(&read("config.json")).unwrap();
+    assert_eq!((&config["gguf_names"], &config["gguf_architecture"]), (&true.into(), &"lama".into()));
+    assert!(
+        String::from_utf8(read("README.md")).unwrap().contains("what the converter changed is not undone")
+    );
+    let bytes = read("model.safetensors");
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let stored = writer.tensors.iter().find(|t| t.name == "blk.0.attn_q.weight").unwrap();
+    assert_eq!(tensors.tensor("blk.0.attn_q.weight").unwrap().data(), stored.data);
+    assert_eq!(tensors.len(), writer.tensors.len());
 }

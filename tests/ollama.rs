@@ -332,7 +332,7 @@ fn conversations() -> Vec<Value> {
     let mut all = Vec::new();
     for len in 1..=turns.len() {
         all.push(json!(turns[..len]));
-        all.push(json!([&[system.clone()], &turns[..len]].concat()));
+        all.push(json!([std::slice::from_ref(&system), &turns[..len]].concat()));
     }
     all
 }

@@ -1,12 +1,13 @@
 //! Binds a spec's rules to the tensors of a file.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::expr::{Evaluation, input_scale_name, scale_name};
 use super::spec::{Rule, Spec, Tell};
-use super::{Error, Scope};
-use crate::gguf::Gguf;
+use super::{Error, Scope, expr};
+use crate::gguf::{Gguf, Tensor};
 use crate::quant::Dtype;
 use crate::tensor::{TileCache, VirtualTensor};
 
@@ -130,14 +131,33 @@ impl Binding {
             let names = unmapped.iter().take(NAMED).map(|n| (*n).clone()).collect();
             return Err(Error::UnmappedTensors { count: unmapped.len(), names });
         }
-        let mut tensors: Vec<_> = self.made.into_values().collect();
-        tensors.sort_by_cached_key(|t| {
-            let place = t
-                .first_stored()
-                .map(|(source, offset)| (gguf.sources.iter().position(|s| Arc::ptr_eq(s, source)), offset));
-            let folder = t.name.split_once('/').map(|(folder, _)| folder.to_owned());
-            (folder, std::cmp::Reverse(t.dtype.width()), place, t.name.clone())
-        });
-        Ok(tensors)
+        Ok(in_file_order(self.made.into_values().collect(), gguf))
     }
+}
+
+fn in_file_order(mut tensors: Vec<VirtualTensor>, gguf: &Gguf) -> Vec<VirtualTensor> {
+    tensors.sort_by_cached_key(|t| {
+        let place = t
+            .first_stored()
+            .map(|(source, offset)| (gguf.sources.iter().position(|s| Arc::ptr_eq(s, source)), offset));
+        let folder = t.name.split_once('/').map(|(folder, _)| folder.to_owned());
+        (folder, Reverse(t.dtype.width()), place, t.name.clone())
+    });
+    tensors
+}
+
+/// Every stored tensor under its own name and in its own shape, for a file whose architecture is not known.
+///
+/// # Errors
+/// If a size overflows.
+pub fn bind_as_stored(gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTensor>, Error> {
+    let scope = Scope::new(gguf, "");
+    let tensor = |tensor: &Tensor| {
+        let value = expr::stored(scope, tensor);
+        let dtype = tensor.format.dtype.filter(|d| !d.is_float()).unwrap_or(precision);
+        // A `/` would be a folder's.
+        VirtualTensor::new(tensor.name.replace('/', "."), value.shape, dtype, value.matrix)
+            .ok_or_else(|| Error::Shape { what: tensor.name.clone() })
+    };
+    Ok(in_file_order(gguf.tensors.iter().map(tensor).collect::<Result<_, _>>()?, gguf))
 }

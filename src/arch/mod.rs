@@ -7,6 +7,7 @@
 //! To add one: its file, its line in the list.
 
 mod adapter;
+mod as_stored;
 mod bind;
 mod config;
 mod dim;
@@ -78,7 +79,8 @@ mod starcoder2;
 mod t5;
 
 pub use adapter::{Module, bind_adapter};
-pub use bind::bind;
+pub use as_stored::{AS_STORED, config_as_stored};
+pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
 pub use scope::Scope;

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rawrz::hf;
-use rawrz::model::{Model, Options};
+use rawrz::model::{Model, Names, Options};
 use rawrz_vfs::{Kind, NodeId, Tree};
 
 use super::Failure;
-use crate::cli::{Tokenizer, View};
+use crate::cli::{self, Tokenizer, View};
 
 /// A model and its folder.
 pub struct Folder {
@@ -35,8 +35,12 @@ impl Folder {
         let options = Options {
             precision: view.precision,
             class: view.class.clone(),
+            base: view.base.clone(),
+            names: match view.names {
+                cli::Names::Hf => Names::HuggingFace,
+                cli::Names::Gguf => Names::Gguf,
+            },
             tokenizer: view.tokenizer == Tokenizer::Auto,
-            ..Options::default()
         };
         let model = Arc::new(Model::open(source, &options)?);
         let mut tree = Tree::builder(model.modified);

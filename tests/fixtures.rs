@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use support::probe::{fixtures, require, shared};
 
 /// Folders whose files are copies.
-const COPIED: [&str; 4] = ["conformance", "corpus", "golden", "quant"];
+const COPIED: [&str; 5] = ["conformance", "corpus", "golden", "quant", "vocab"];
 /// Files that stand for a larger original; the tests below compare them with it.
 const DERIVED: [&str; 2] = ["tensors.json", "expected.json"];
 

@@ -6,11 +6,12 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::str::FromStr;
 
 use rawrz::gguf::Gguf;
 use rawrz::tokenizer::{self, Context};
-use support::probe::{fixtures, require, shared};
+use support::probe::{fixtures, python, require, shared};
 
 /// The files of a GGUF's tokenizer.
 fn build(path: &Path) -> tokenizer::Tokenizer {
@@ -62,6 +63,11 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 #[test]
+fn committed_vocabularies_give_the_originals_ids() {
+    assert_eq!(check_vocabularies(&fixtures().join("vocab")), 3);
+}
+
+#[test]
 fn all_known_vocabularies_give_the_originals_ids() {
     let Some(shared) =
         require("all_known_vocabularies_give_the_originals_ids", "the shared test data", shared())
@@ -108,6 +114,14 @@ fn differences(case: &Path) -> Vec<String> {
     found
 }
 
+#[test]
+fn committed_cases_give_the_originals_ids() {
+    for case in fs::read_dir(fixtures().join("corpus")).unwrap().map(|entry| entry.unwrap().path()) {
+        let found = differences(&case);
+        assert!(found.is_empty(), "{}: {found:?}", case.display());
+    }
+}
+
 /// Cases that cannot be equal, and why. Whoever resolves one finds the test failing and takes it out.
 const EXCEPTIONS: &[(&str, &str)] = &[
     (
@@ -140,4 +154,72 @@ fn corpus_cases_give_the_originals_ids() {
             }
         }
     }
+}
+
+/// What transformers makes of a folder, for every FOLDER TEXTS [IDS] of the arguments: the ids of all texts, decoding, special tokens.
+const AUTO_TOKENIZER: &str = r#"
+import sys, transformers
+transformers.logging.set_verbosity_error()
+from transformers import AutoTokenizer
+
+SEPARATOR = "\n__ggml_vocab_test__\n"
+read = lambda path: open(path, encoding="utf8", newline="").read()
+for folder, texts, ids in (line.split("\t") for line in sys.stdin.read().splitlines()):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert type(tokenizer).__name__ in ("TokenizersBackend", "PreTrainedTokenizerFast"), type(tokenizer)
+    texts = read(texts).split(SEPARATOR)
+    if ids:
+        ids = [[int(n) for n in line.split()] for line in read(ids).splitlines()]
+        for text, expected in zip(texts, ids):
+            found = tokenizer.encode(text, add_special_tokens=False)
+            assert found == expected, f"{folder}: {text!r}: {found} not {expected}"
+    # WordPiece lowers and unigram squeezes: what they decode to must decode to itself.
+    exact = "BPE" in repr(tokenizer.backend_tokenizer.model)
+    for text in texts:
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        if tokenizer.unk_token_id in ids and not exact:
+            continue
+        decoded = tokenizer.decode(ids)
+        again = tokenizer.decode(tokenizer.encode(decoded, add_special_tokens=False))
+        assert decoded == text if exact else again == decoded, f"{folder}: {text!r} decodes to {decoded!r}, that to {again!r}"
+    added = tokenizer.added_tokens_decoder
+    assert len(tokenizer) == tokenizer.vocab_size, f"{folder}: a token was added"
+    for id, token in added.items():
+        found = tokenizer.encode(token.content, add_special_tokens=False)
+        assert found == [id], f"{folder}: {token.content!r} is {found}, not {id}"
+        assert bool(tokenizer.decode([id], skip_special_tokens=True)) != token.special, f"{folder}: {token}"
+        assert tokenizer.decode([id], skip_special_tokens=False), f"{folder}: {token}"
+    if tokenizer.chat_template:
+        chat = [{"role": "user", "content": "Hello!"}]
+        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
+        assert "Hello!" in text and ids == tokenizer.encode(text, add_special_tokens=False), folder
+"#;
+
+#[test]
+fn transformers_reads_the_files() {
+    let name = "transformers_reads_the_files";
+    let Some(python) = require(name, "the conformance tools", python()) else { return };
+    let Some(shared) = require(name, "the shared test data", shared()) else { return };
+    let top = tempfile::tempdir().unwrap();
+    let mut lines = String::new();
+    for path in files(&shared.join("vocab"), "gguf") {
+        let folder = top.path().join(path.file_stem().unwrap());
+        for (name, bytes) in build(&path).files {
+            let file = folder.join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, bytes).unwrap();
+        }
+        let expected = path.with_extension("gguf.out");
+        // The one without expected ids goes with the texts that all others share.
+        let texts = shared.join("vocab/ggml-vocab-gpt-2.gguf.inp");
+        let expected = if expected.exists() { expected } else { PathBuf::new() };
+        lines += &format!("{}\t{}\t{}\n", folder.display(), texts.display(), expected.display());
+    }
+    let input = top.path().join("input");
+    fs::write(&input, lines).unwrap();
+    let mut command = Command::new(python);
+    command.args(["-c", AUTO_TOKENIZER]).env("HF_HUB_OFFLINE", "1").stdin(fs::File::open(input).unwrap());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -51,13 +51,15 @@ pub fn tokenizer(source: &Source, vocabulary: &Vocabulary, files: &mut Files) ->
     config.insert("model_input_names".to_owned(), json!(inputs));
     config.extend(source.context.max_length.map(|len| ("model_max_length".to_owned(), len.into())));
     config.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
-    let special = special_strings(source, vocabulary);
+    let mut special = special_strings(source, vocabulary);
     config.extend(special.clone());
     if !had_model && matches!(source.model, "llama" | "gemma4") {
         config.extend(additional_special_tokens(vocabulary, &special));
     }
     chat_templates(metadata, &mut config, files)?;
     files.push(("tokenizer_config.json".to_owned(), pretty(&config.into())));
+    // The one file names the class of a token with flags, the other must not.
+    special.values_mut().filter_map(Value::as_object_mut).for_each(|token| drop(token.remove("__type")));
     files.push(("special_tokens_map.json".to_owned(), pretty(&special.into())));
     Ok(())
 }
@@ -89,14 +91,9 @@ fn additional_special_tokens(
 /// would cut it out of ordinary text.
 fn special_strings(source: &Source, vocabulary: &Vocabulary) -> Map<String, Value> {
     let special = &source.special;
-    let is_unknown =
-        |id: &u32| (*id as usize) < vocabulary.len() && vocabulary.kind(*id as usize) == Kind::Unknown;
     // The converter writes Nemotron's unknown token as 1 whatever the vocabulary says.
-    let unk = special
-        .unk
-        .filter(is_unknown)
-        .or(vocabulary.first(Kind::Unknown).map(|id| id as u32))
-        .or(special.unk);
+    let named = vocabulary.token(special.unk).filter(|&id| vocabulary.kind(id) == Kind::Unknown);
+    let unk = named.or(vocabulary.first(Kind::Unknown)).map(|id| id as u32).or(special.unk);
     let is_bert = source.model == "bert";
     // A unigram model of the BERT kind has each under both names; the converter keeps one.
     let is_roberta = source.model == "t5" && source.is_encoder && special.bos.is_some();
@@ -111,7 +108,7 @@ fn special_strings(source: &Source, vocabulary: &Vocabulary) -> Map<String, Valu
     ];
     let mut strings = Map::new();
     for (role, id) in roles {
-        let Some(id) = id.map(|id| id as usize).filter(|&id| id < vocabulary.len()) else { continue };
+        let Some(id) = vocabulary.token(id) else { continue };
         if matches!(vocabulary.kind(id), Kind::Unknown | Kind::Control | Kind::UserDefined) {
             strings.insert(role.to_owned(), special_string(&source.added_token(vocabulary, id)));
         }

@@ -202,7 +202,7 @@ pub enum Model<'a> {
         vocab: Ids<'a>,
     },
     Unigram {
-        unk_id: Option<usize>,
+        unk_id: usize,
         vocab: Scores<'a>,
         byte_fallback: bool,
     },
@@ -247,7 +247,10 @@ impl Serialize for Scores<'_> {
         for id in 0..self.len {
             if self.vocabulary.is_filler(id) {
                 // White space cuts text before the model sees it: a text with a space in it is never found.
-                list.serialize_element(&(format!("{} unused", self.vocabulary.text(id)), self.unreachable))?;
+                list.serialize_element(&(
+                    format!("{} (token {id})", self.vocabulary.text(id)),
+                    self.unreachable,
+                ))?;
             } else {
                 let score = self.vocabulary.score(id).unwrap_or(0.0);
                 list.serialize_element(&(self.vocabulary.text(id), f64::from(score)))?;

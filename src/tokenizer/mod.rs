@@ -13,6 +13,7 @@ mod config;
 mod error;
 mod index;
 mod json;
+mod original;
 mod pre;
 mod sentencepiece;
 mod special;
@@ -23,6 +24,7 @@ mod vocabulary;
 mod wordpiece;
 
 pub use error::Error;
+use original::Original;
 pub use special::SpecialTokens;
 use template::{Pair, Template};
 use vocabulary::{Kind, Vocabulary};
@@ -121,22 +123,31 @@ fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {
         _ => {}
     }
     let source = Source::read(context, model, &vocabulary, stored)?;
-    let json = match model {
-        "llama" => spm::build(&source, &vocabulary),
-        "bert" => wordpiece::build(&source, &vocabulary),
-        "t5" => unigram::build(&source, &vocabulary),
-        _ => bpe::build(&source, &vocabulary),
-    }?;
+    let (json, note) = match original::find(&source, &vocabulary)? {
+        Original::Agrees(json) => (json.as_bytes().to_vec(), None),
+        Original::Absent => (tokenizer_json(&source, &vocabulary)?, None),
+        Original::Differs(why) => (tokenizer_json(&source, &vocabulary)?, Some(why)),
+    };
     let sentencepiece = match model {
         "llama" => spm::model(&source, &vocabulary),
         "t5" => unigram::model(&source, &vocabulary),
         _ => bpe::model(&source, &vocabulary),
     }?;
-    let mut files = vec![("tokenizer.json".to_owned(), json.to_bytes())];
+    let mut files = vec![("tokenizer.json".to_owned(), json)];
     config::tokenizer(&source, &vocabulary, &mut files)?;
     files.extend(sentencepiece.map(|bytes| ("tokenizer.model".to_owned(), bytes)));
     config::generation(context, &source.special, &mut files)?;
-    Ok(Tokenizer { files, special: source.special, note: None })
+    Ok(Tokenizer { files, special: source.special, note })
+}
+
+fn tokenizer_json(source: &Source, vocabulary: &Vocabulary) -> Result<Vec<u8>, Error> {
+    let json = match source.model {
+        "llama" => spm::build(source, vocabulary),
+        "bert" => wordpiece::build(source, vocabulary),
+        "t5" => unigram::build(source, vocabulary),
+        _ => bpe::build(source, vocabulary),
+    }?;
+    Ok(json.to_bytes())
 }
 
 /// What every kind of tokenizer reads beside its vocabulary.
@@ -177,8 +188,8 @@ impl<'a> Source<'a> {
     /// The tokens around a text: `bos` or `cls` before it and `eos` or `sep` after it, where asked for and known.
     fn template(&self, vocabulary: &Vocabulary, add_bos: bool, add_eos: bool, pair: Pair) -> Template {
         let token = |wanted: bool, id: Option<u32>, other: Option<u32>| {
-            let id = id.or(other).filter(|_| wanted)? as usize;
-            (id < vocabulary.len()).then(|| (vocabulary.text(id).to_owned(), id))
+            let id = vocabulary.token(id.or(other).filter(|_| wanted))?;
+            Some((vocabulary.text(id).to_owned(), id))
         };
         let special = &self.special;
         let (first, last) = match self.model {

@@ -108,8 +108,8 @@ pub fn complete(context: &Context, model: &str, vocabulary: &Vocabulary) -> Resu
     let mut special = read(context.metadata)?;
     defaults(&mut special, model, vocabulary);
     let is_special = |id: u32| {
-        (id as usize) < vocabulary.len()
-            && matches!(vocabulary.kind(id as usize), Kind::Control | Kind::UserDefined)
+        let kind = vocabulary.token(Some(id)).map(|id| vocabulary.kind(id));
+        matches!(kind, Some(Kind::Control | Kind::UserDefined))
     };
     // The converter writes Gemma's 107 and GLM's by number or name: a key may point at ordinary text.
     let eos = special.eos;

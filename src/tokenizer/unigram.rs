@@ -29,7 +29,7 @@ pub fn restore(vocabulary: &mut Vocabulary) {
 /// The tokenizer.json of a unigram vocabulary.
 ///
 /// # Errors
-/// If there are no scores, or the character map is no array of bytes.
+/// If there are no scores or no token for what the vocabulary lacks, or the character map is no array of bytes.
 pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<TokenizerJson<'a>, Error> {
     if vocabulary.scores().is_none() {
         return Err(Error::MissingKey(key::SCORES));
@@ -38,8 +38,10 @@ pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<Token
     let scores = (0..len).filter(|&id| !vocabulary.is_filler(id)).filter_map(|id| vocabulary.score(id));
     // The library takes 10 less than the smallest score for the unknown: a filler must not make it smaller.
     let unreachable = scores.fold(0.0, f32::min);
+    let unk = vocabulary.first(Kind::Unknown).or(vocabulary.token(source.special.unk));
+    let unk_id = unk.ok_or(Error::MissingKey("tokenizer.ggml.unknown_token_id"))?;
     let mut json = TokenizerJson::new(Model::Unigram {
-        unk_id: vocabulary.first(Kind::Unknown),
+        unk_id,
         vocab: Scores { vocabulary, len, unreachable },
         byte_fallback: vocabulary.first(Kind::Byte).is_some(),
     });

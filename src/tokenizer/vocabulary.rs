@@ -52,6 +52,9 @@ impl<'a> Vocabulary<'a> {
     pub fn read(metadata: &'a Metadata) -> Result<Self, Error> {
         let tokens = metadata.strings(key::TOKENS)?.ok_or(Error::MissingKey(key::TOKENS))?;
         let len = tokens.len();
+        if len == 0 {
+            return Err(Error::value(key::TOKENS, "no tokens"));
+        }
         if len > TOKENS {
             return Err(Error::value(key::TOKENS, format!("{len} tokens; the limit is {TOKENS}")));
         }
@@ -182,16 +185,22 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Whether an id is one that the converter made up to fill the list to the embedding's rows: the original's
-    /// tokenizer has no such token (`[PAD{id}]` in `get_vocab_base`; of type USER_DEFINED until mid-2024).
+    /// tokenizer has no such token (`[PAD{id}]` in `get_vocab_base`; until mid-2024 of type USER_DEFINED, in Phi 3 of type
+    /// UNKNOWN).
     pub fn is_filler(&self, id: usize) -> bool {
         let Some(number) = self.texts[id].strip_prefix("[PAD").and_then(|t| t.strip_suffix(']')) else {
             return false;
         };
         match self.kinds[id] {
             Kind::Unused => !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()),
-            Kind::UserDefined => number.parse() == Ok(id),
+            Kind::UserDefined | Kind::Unknown => number.parse() == Ok(id),
             _ => false,
         }
+    }
+
+    /// The token of an id that a key gives: `None` if it is beyond the list, or a filler.
+    pub fn token(&self, id: Option<u32>) -> Option<usize> {
+        id.map(|id| id as usize).filter(|&id| id < self.len() && !self.is_filler(id))
     }
 
     /// All ids that are no fillers, with their texts.
@@ -206,7 +215,7 @@ impl<'a> Vocabulary<'a> {
 
     /// The first token of a kind.
     pub fn first(&self, kind: Kind) -> Option<usize> {
-        self.kinds.iter().position(|k| *k == kind)
+        (0..self.len()).find(|&id| self.kinds[id] == kind && !self.is_filler(id))
     }
 
     /// A file of 2023 has no types: the tokens that its keys name are control tokens.

@@ -28,8 +28,8 @@ pub fn is_unigram(vocabulary: &Vocabulary) -> bool {
 /// # Errors
 /// If there is no token for what the vocabulary lacks.
 pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<TokenizerJson<'a>, Error> {
-    let unk = source.special.unk.map(|id| id as usize).filter(|&id| id < vocabulary.len());
-    let unk = unk.ok_or(Error::MissingKey("tokenizer.ggml.unknown_token_id"))?;
+    let unk =
+        vocabulary.token(source.special.unk).ok_or(Error::MissingKey("tokenizer.ggml.unknown_token_id"))?;
     let mut json = TokenizerJson::new(Model::WordPiece {
         unk_token: vocabulary.text(unk),
         continuing_subword_prefix: "##",

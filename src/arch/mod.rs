@@ -17,15 +17,26 @@ mod shared;
 mod spec;
 
 mod afmoe;
+mod apertus;
+mod arcee;
+mod arctic;
+mod baichuan;
+mod bailingmoe;
+mod bailingmoe2;
 mod chatglm;
+mod codeshell;
 mod cohere;
 mod cohere2;
 mod cohere2moe;
 mod dbrx;
+mod deepseek;
 mod deepseek2;
+mod dots1;
 mod ernie4_5;
 mod ernie4_5_moe;
+mod exaone;
 mod exaone4;
+mod exaone_moe;
 mod gemma;
 mod gemma2;
 mod gemma3;
@@ -38,24 +49,46 @@ mod gpt_oss;
 mod granite;
 mod granite_swa;
 mod granitemoe;
+mod grovemoe;
 mod hunyuan;
+mod hunyuan_moe;
 mod hy_v3;
+mod internlm2;
+mod jais2;
+mod laguna;
+mod llada;
 mod llama;
 mod llama4;
 mod mellum;
 mod minicpm;
 mod minimax_m2;
 mod mistral3;
+mod mpt;
+mod nanbeige;
 mod nemotron;
 mod olmo;
 mod olmo2;
 mod olmoe;
+mod openelm;
+mod orion;
+mod paddleocr;
+mod pangu;
 mod phi2;
 mod phi3;
+mod phimoe;
+mod plamo;
+mod plm;
+mod qwen;
 mod qwen2;
 mod qwen2moe;
+mod qwen2vl;
 mod qwen3;
 mod qwen3moe;
+mod qwen3vl;
+mod refact;
+mod rnd1;
+mod seed_oss;
+mod smallthinker;
 mod smollm3;
 mod stablelm;
 mod starcoder2;
@@ -71,19 +104,31 @@ use crate::gguf::Gguf;
 /// Every class that can be shown. Of one architecture, the first whose tells hold is taken.
 pub static ALL: &[&Spec] = &[
     &afmoe::SPEC,
+    &apertus::SPEC,
+    &arcee::SPEC,
+    &arctic::SPEC,
+    &baichuan::BAICHUAN,
+    &baichuan::XVERSE,
+    &bailingmoe::SPEC,
+    &bailingmoe2::SPEC,
     &chatglm::GLM,
     &chatglm::CHATGLM,
+    &codeshell::SPEC,
     &cohere::SPEC,
     &cohere2::SPEC,
     &cohere2moe::SPEC,
     &dbrx::SPEC,
+    &deepseek::SPEC,
     &deepseek2::GLM_LITE,
     &deepseek2::V2,
     &deepseek2::V3,
     &deepseek2::YOUTU,
+    &dots1::SPEC,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
+    &exaone::SPEC,
     &exaone4::SPEC,
+    &exaone_moe::SPEC,
     &gemma::SPEC,
     &gemma2::SPEC,
     &gemma3::SPEC,
@@ -101,8 +146,15 @@ pub static ALL: &[&Spec] = &[
     &granite_swa::SPEC,
     &granitemoe::SHARING,
     &granitemoe::SPEC,
+    &grovemoe::SPEC,
     &hunyuan::SPEC,
+    &hunyuan_moe::SPEC,
     &hy_v3::SPEC,
+    &internlm2::SPEC,
+    &jais2::SPEC,
+    &laguna::SPEC,
+    &llada::SPEC,
+    &llada::MOE,
     &llama::MIXTRAL,
     &llama::MISTRAL,
     &llama::LLAMA,
@@ -112,17 +164,36 @@ pub static ALL: &[&Spec] = &[
     &minicpm::MINICPM,
     &minimax_m2::SPEC,
     &mistral3::SPEC,
+    &mpt::SPEC,
+    &nanbeige::SPEC,
+    &nanbeige::EMBED,
     &nemotron::SPEC,
     &olmo::SPEC,
     &olmo2::OLMO3,
     &olmo2::OLMO2,
     &olmoe::SPEC,
+    &openelm::SPEC,
+    &orion::SPEC,
+    &paddleocr::SPEC,
+    &pangu::SPEC,
     &phi2::SPEC,
     &phi3::SPEC,
+    &phimoe::SPEC,
+    &plamo::SPEC,
+    &plm::SPEC,
+    &qwen::SPEC,
     &qwen2::SPEC,
     &qwen2moe::SPEC,
+    &qwen2vl::SPEC,
     &qwen3::SPEC,
     &qwen3moe::SPEC,
+    &qwen3vl::SPEC,
+    &qwen3vl::MOE,
+    &refact::SPEC,
+    &rnd1::RND1,
+    &rnd1::DREAM,
+    &seed_oss::SPEC,
+    &smallthinker::SPEC,
     &smollm3::SPEC,
     &stablelm::SPEC,
     &starcoder2::SPEC,

@@ -6,7 +6,7 @@ use super::cohere::FIELDS;
 use super::dim::Dim;
 use super::shared::{
     ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, LAYER_NORM, NEXTN, ONE_NORM, SHARED_EXPERTS, SPARSE_EXPERTS,
-    WINDOW, mlp_layer_types, scoring_func,
+    WINDOW, mlp_layer_types, predicting_layers, scoring_func,
 };
 use super::spec::{Field, Spec, Value, derived, field, int};
 use super::{Error, Scope};
@@ -21,7 +21,7 @@ static MIXTURE: &[Field] = &[
     derived("expert_selection_fn", selection),
     field("norm_topk_prob", Value::Flag("expert_weights_norm", true)),
     derived("mlp_layer_types", mlp_layer_types),
-    field("num_nextn_predict_layers", Value::Dim(Dim::KeyOr("nextn_predict_layers", &Dim::Is(0)))),
+    derived("num_nextn_predict_layers", predicting_layers),
 ];
 
 pub static SPEC: Spec = Spec {

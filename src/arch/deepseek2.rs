@@ -8,7 +8,7 @@ use super::expr::Expr;
 use super::rope_scaling::rope_scaling;
 use super::shared::{
     DECODER, DENSE_MLP, ENDS, GATE, HEADS, NEXTN, NORMS, SCORE_CORRECTION, SHARED_EXPERTS, SPARSE_EXPERTS,
-    mlp_layer_types, scoring_func,
+    mlp_layer_types, predicting_layers, scoring_func,
 };
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, omit, rename};
 use super::{Error, Scope};
@@ -50,7 +50,7 @@ pub static MIXTURE: &[Field] = &[
     derived("first_k_dense_replace", leading_dense),
     field("moe_layer_freq", Value::Int(1)),
     derived("scoring_func", scoring_func),
-    field("num_nextn_predict_layers", Value::Dim(Dim::KeyOr("nextn_predict_layers", &Dim::Is(0)))),
+    derived("num_nextn_predict_layers", predicting_layers),
 ];
 
 /// What llama.cpp splits and turns for its own way of attention; the last is for files before April 2025.

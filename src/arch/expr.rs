@@ -41,6 +41,8 @@ pub enum Expr {
     Transpose(&'static Expr),
     /// The same elements in another shape.
     Reshape(&'static Expr, &'static [Dim]),
+    /// A number of the metadata (full key), of a per-layer array the layer's, as a tensor of one element.
+    Number(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
     /// An operation on each element.
@@ -66,7 +68,7 @@ impl Expr {
     /// The formulas that this one is made of.
     pub fn operands(&self) -> &'static [Self] {
         match *self {
-            Self::Tensor(_) | Self::Zeros(..) => &[],
+            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) => &[],
             Self::Concat(parts)
             | Self::Interleave(parts)
             | Self::InterleaveRuns(_, parts)
@@ -102,6 +104,16 @@ impl Expr {
                 let tensor =
                     at.scope.tensor(&name).ok_or_else(|| Error::NoSuchTensor { name: name.clone() })?;
                 scaled(stored(at.scope, tensor), &name, at)
+            }
+            Self::Number(key) => {
+                let value = at.scope.metadata().value(key);
+                let layer = usize::try_from(at.scope.layer).ok();
+                let number = value.and_then(|v| match v.as_array() {
+                    Some(array) => array.get(layer?)?.as_f64(),
+                    None => v.as_f64(),
+                });
+                let number = number.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
+                Ok(Shaped { shape: vec![1], matrix: Matrix::constant(1, 1, number as f32) })
             }
             Self::Zeros(rows, row_len) => {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);

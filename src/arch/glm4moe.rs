@@ -2,8 +2,8 @@
 
 use super::deepseek2::MIXTURE;
 use super::shared::{
-    ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, NEXTN, OWN_HEAD_DIM, PARTIAL_ROTARY, SCORE_CORRECTION,
-    SHARED_EXPERTS, SPARSE_EXPERTS,
+    ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, NEXTN, PARTIAL_ROTARY, SCORE_CORRECTION, SHARED_EXPERTS,
+    SPARSE_EXPERTS,
 };
 use super::spec::{Field, Rule, Spec, Value, field, int, rename};
 
@@ -26,7 +26,7 @@ pub static SPEC: Spec = Spec {
     class: "Glm4MoeForCausalLM",
     model_type: "glm4_moe",
     strip: "",
-    config: &[DECODER, OWN_HEAD_DIM, PARTIAL_ROTARY, MIXTURE, FIELDS],
+    config: &[DECODER, PARTIAL_ROTARY, MIXTURE, FIELDS],
     tensors: &[
         ENDS,
         NORMS,

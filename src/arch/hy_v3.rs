@@ -6,6 +6,7 @@ use super::dim::Dim;
 use super::expr::Expr;
 use super::shared::{
     ATTENTION, DECODER, DENSE_MLP, ENDS, NEXTN, NORMS, QK_NORMS, SPARSE_EXPERTS, mlp_layer_types,
+    predicting_layers,
 };
 use super::spec::{Field, Rule, Spec, Value, derived, exact, field, int, rename};
 use super::{Error, Scope};
@@ -20,7 +21,7 @@ static FIELDS: &[Field] = &[
     derived("mlp_layer_types", mlp_layer_types),
     field("attention_bias", Value::Present("blk.0.attn_q.bias")),
     field("mlp_bias", Value::Present("blk.0.ffn_gate.bias")),
-    field("num_nextn_predict_layers", Value::Dim(Dim::KeyOr("nextn_predict_layers", &Dim::Is(0)))),
+    derived("num_nextn_predict_layers", predicting_layers),
 ];
 
 /// The correction of scores has no suffix in files of this architecture; llama.cpp takes either.

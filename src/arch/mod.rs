@@ -20,17 +20,28 @@ mod spec;
 mod ssm;
 
 mod afmoe;
+mod apertus;
+mod arcee;
+mod arctic;
+mod baichuan;
+mod bailingmoe;
+mod bailingmoe2;
 mod bert;
 mod bloom;
 mod chatglm;
+mod codeshell;
 mod cohere;
 mod cohere2;
 mod cohere2moe;
 mod dbrx;
+mod deepseek;
 mod deepseek2;
+mod dots1;
 mod ernie4_5;
 mod ernie4_5_moe;
+mod exaone;
 mod exaone4;
+mod exaone_moe;
 mod falcon;
 mod falcon_h1;
 mod gemma;
@@ -48,10 +59,16 @@ mod granite;
 mod granite_swa;
 mod granitehybrid;
 mod granitemoe;
+mod grovemoe;
 mod hunyuan;
+mod hunyuan_moe;
 mod hy_v3;
+mod internlm2;
+mod jais2;
 mod jamba;
+mod laguna;
 mod lfm2;
+mod llada;
 mod llama;
 mod llama4;
 mod mamba;
@@ -61,18 +78,34 @@ mod minicpm;
 mod minimax_m2;
 mod mistral3;
 mod modern_bert;
+mod mpt;
+mod nanbeige;
 mod nemotron;
 mod nemotron_h;
 mod olmo;
 mod olmo2;
 mod olmoe;
+mod openelm;
+mod orion;
+mod paddleocr;
+mod pangu;
 mod phi2;
 mod phi3;
+mod phimoe;
+mod plamo;
+mod plm;
+mod qwen;
 mod qwen2;
 mod qwen2moe;
+mod qwen2vl;
 mod qwen3;
 mod qwen3moe;
 mod qwen3next;
+mod qwen3vl;
+mod refact;
+mod rnd1;
+mod seed_oss;
+mod smallthinker;
 mod smollm3;
 mod stablelm;
 mod starcoder2;
@@ -91,6 +124,13 @@ use crate::gguf::Gguf;
 /// Every class that can be shown. Of one architecture, the first whose tells hold is taken.
 pub static ALL: &[&Spec] = &[
     &afmoe::SPEC,
+    &apertus::SPEC,
+    &arcee::SPEC,
+    &arctic::SPEC,
+    &baichuan::BAICHUAN,
+    &baichuan::XVERSE,
+    &bailingmoe::SPEC,
+    &bailingmoe2::SPEC,
     &bert::DISTILBERT_CLASSIFIER,
     &bert::DISTILBERT,
     &bert::XLM_ROBERTA_CLASSIFIER,
@@ -103,17 +143,22 @@ pub static ALL: &[&Spec] = &[
     &bloom::SPEC,
     &chatglm::GLM,
     &chatglm::CHATGLM,
+    &codeshell::SPEC,
     &cohere::SPEC,
     &cohere2::SPEC,
     &cohere2moe::SPEC,
     &dbrx::SPEC,
+    &deepseek::SPEC,
     &deepseek2::GLM_LITE,
     &deepseek2::V2,
     &deepseek2::V3,
     &deepseek2::YOUTU,
+    &dots1::SPEC,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
+    &exaone::SPEC,
     &exaone4::SPEC,
+    &exaone_moe::SPEC,
     &falcon::SPEC,
     &falcon_h1::SPEC,
     &gemma::SPEC,
@@ -138,11 +183,18 @@ pub static ALL: &[&Spec] = &[
     &granitehybrid::SPEC,
     &granitemoe::SHARING,
     &granitemoe::SPEC,
+    &grovemoe::SPEC,
     &hunyuan::SPEC,
+    &hunyuan_moe::SPEC,
     &hy_v3::SPEC,
+    &internlm2::SPEC,
+    &jais2::SPEC,
     &jamba::SPEC,
+    &laguna::SPEC,
     &lfm2::MOE,
     &lfm2::SPEC,
+    &llada::SPEC,
+    &llada::MOE,
     &llama::BIDIRECTIONAL,
     &llama::EMBEDDING,
     &llama::MIXTRAL,
@@ -159,6 +211,9 @@ pub static ALL: &[&Spec] = &[
     &mistral3::SPEC,
     &modern_bert::CLASSIFIER,
     &modern_bert::SPEC,
+    &mpt::SPEC,
+    &nanbeige::SPEC,
+    &nanbeige::EMBED,
     &nemotron::SPEC,
     &nemotron_h::DENSE_SPEC,
     &nemotron_h::MOE,
@@ -166,11 +221,20 @@ pub static ALL: &[&Spec] = &[
     &olmo2::OLMO3,
     &olmo2::OLMO2,
     &olmoe::SPEC,
+    &openelm::SPEC,
+    &orion::SPEC,
+    &paddleocr::SPEC,
+    &pangu::SPEC,
     &phi2::SPEC,
     &phi3::SPEC,
+    &phimoe::SPEC,
+    &plamo::SPEC,
+    &plm::SPEC,
+    &qwen::SPEC,
     &qwen2::EMBEDDING,
     &qwen2::SPEC,
     &qwen2moe::SPEC,
+    &qwen2vl::SPEC,
     &qwen3::RERANKER,
     &qwen3::EMBEDDING,
     &qwen3::SPEC,
@@ -178,6 +242,13 @@ pub static ALL: &[&Spec] = &[
     &qwen3next::QWEN35,
     &qwen3next::QWEN35_MOE,
     &qwen3next::SPEC,
+    &qwen3vl::SPEC,
+    &qwen3vl::MOE,
+    &refact::SPEC,
+    &rnd1::RND1,
+    &rnd1::DREAM,
+    &seed_oss::SPEC,
+    &smallthinker::SPEC,
     &smollm3::SPEC,
     &stablelm::SPEC,
     &starcoder2::SPEC,

@@ -124,6 +124,12 @@ pub static MLP: &[Rule] = &[
     rename("blk.{i}.ffn_down", "model.layers.{i}.mlp.down_proj"),
 ];
 
+/// The feed-forward network without a gate.
+pub static UNGATED_MLP: &[Rule] = &[
+    rename("blk.{i}.ffn_up", "model.layers.{i}.mlp.up_proj"),
+    rename("blk.{i}.ffn_down", "model.layers.{i}.mlp.down_proj"),
+];
+
 /// Router and experts in Qwen's spelling, a tensor an expert: every loader knows that one.
 pub static EXPERTS: &[Rule] = &[
     rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.mlp.gate"),
@@ -245,6 +251,24 @@ pub static PARTIAL_ROTARY: &[Field] =
 
 /// Window and which layers have one. A file without the key has none.
 pub static WINDOW: &[Field] = &[field("sliding_window", Value::OptionalDim("attention.sliding_window"))];
+
+/// The epsilon of norms under either key, as converters of different times wrote it.
+///
+/// # Errors
+/// If a key is no number.
+pub fn epsilon(scope: &Scope) -> Result<Option<Json>, Error> {
+    let rms = scope.f64("attention.layer_norm_rms_epsilon")?;
+    let given = rms.or(scope.f64("attention.layer_norm_epsilon")?);
+    Ok(Some(json!(given.unwrap_or(1e-6))))
+}
+
+/// How many layers predict further tokens, where the file says it.
+///
+/// # Errors
+/// If the key is no number.
+pub fn predicting_layers(scope: &Scope) -> Result<Option<Json>, Error> {
+    Ok(scope.u64("nextn_predict_layers")?.map(Json::from))
+}
 
 /// For each layer whether it has experts.
 ///

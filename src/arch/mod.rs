@@ -13,6 +13,7 @@ mod config;
 mod dim;
 mod error;
 mod expr;
+mod refused;
 mod rope_scaling;
 mod scope;
 mod shared;
@@ -30,6 +31,7 @@ mod dbrx;
 mod deepseek2;
 mod ernie4_5;
 mod ernie4_5_moe;
+mod eurobert;
 mod exaone4;
 mod falcon;
 mod falcon_h1;
@@ -50,6 +52,7 @@ mod granitehybrid;
 mod granitemoe;
 mod hunyuan;
 mod hy_v3;
+mod jais;
 mod jamba;
 mod lfm2;
 mod llama;
@@ -63,6 +66,8 @@ mod mistral3;
 mod modern_bert;
 mod nemotron;
 mod nemotron_h;
+mod neo_bert;
+mod nomic_bert;
 mod olmo;
 mod olmo2;
 mod olmoe;
@@ -83,6 +88,7 @@ pub use as_stored::{AS_STORED, config_as_stored};
 pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
+pub use refused::REFUSED;
 pub use scope::Scope;
 pub use spec::{Spec, Tell};
 
@@ -113,6 +119,7 @@ pub static ALL: &[&Spec] = &[
     &deepseek2::YOUTU,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
+    &eurobert::SPEC,
     &exaone4::SPEC,
     &falcon::SPEC,
     &falcon_h1::SPEC,
@@ -140,6 +147,7 @@ pub static ALL: &[&Spec] = &[
     &granitemoe::SPEC,
     &hunyuan::SPEC,
     &hy_v3::SPEC,
+    &jais::SPEC,
     &jamba::SPEC,
     &lfm2::MOE,
     &lfm2::SPEC,
@@ -162,6 +170,9 @@ pub static ALL: &[&Spec] = &[
     &nemotron::SPEC,
     &nemotron_h::DENSE_SPEC,
     &nemotron_h::MOE,
+    &neo_bert::SPEC,
+    &nomic_bert::SPEC,
+    &nomic_bert::MOE,
     &olmo::SPEC,
     &olmo2::OLMO3,
     &olmo2::OLMO2,
@@ -196,6 +207,9 @@ pub fn pick(gguf: &Gguf, class: Option<&str>) -> Result<&'static Spec, Error> {
     let name = gguf.metadata.str("general.architecture")?;
     let name = name.ok_or_else(|| Error::MissingKey { key: "general.architecture".into() })?;
     let specs: Vec<_> = ALL.iter().copied().filter(|s| s.gguf == name).collect();
+    if let Some(reason) = refused::reason(name) {
+        return Err(Error::RefusedArchitecture { name: name.into(), reason });
+    }
     if specs.is_empty() {
         let mut known: Vec<_> = ALL.iter().map(|s| s.gguf).collect();
         known.dedup();

@@ -22,7 +22,23 @@ use support::probe::{fixtures, fuse_available, llama_cpp, python, require, root,
 const PARTS: &str = "tensors,config,tokenizer,output,roundtrip";
 
 /// Parts of cases that cannot pass, each with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "BertForSequenceClassification",
+        "output",
+        "reads the pooling layer, which the converter drops (atlas 2.3-23)",
+    ),
+    (
+        "RobertaModel",
+        "tensors",
+        "two rows of positions that the converter cuts are zero; nothing reads them (atlas 2.1, V)",
+    ),
+    (
+        "XLMRobertaModel",
+        "tensors",
+        "two rows of positions that the converter cuts are zero; nothing reads them (atlas 2.1, V)",
+    ),
+];
 
 /// Mounts each case and checks all of them at once; what fails beyond the exceptions is a failure.
 fn check(test: &str, cases: &[PathBuf]) {

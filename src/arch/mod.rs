@@ -13,6 +13,7 @@ mod config;
 mod dim;
 mod error;
 mod expr;
+mod refused;
 mod rope_scaling;
 mod scope;
 mod shared;
@@ -24,31 +25,32 @@ mod apertus;
 mod arcee;
 mod arctic;
 mod baichuan;
-mod bailingmoe;
 mod bailingmoe2;
+mod bailingmoe;
 mod bert;
 mod bloom;
 mod chatglm;
 mod codeshell;
-mod cohere;
 mod cohere2;
 mod cohere2moe;
+mod cohere;
 mod dbrx;
-mod deepseek;
 mod deepseek2;
+mod deepseek;
 mod dots1;
 mod ernie4_5;
 mod ernie4_5_moe;
-mod exaone;
+mod eurobert;
 mod exaone4;
+mod exaone;
 mod exaone_moe;
 mod falcon;
 mod falcon_h1;
-mod gemma;
 mod gemma2;
 mod gemma3;
 mod gemma3n;
 mod gemma4;
+mod gemma;
 mod glm4;
 mod glm4moe;
 mod glm_dsa;
@@ -65,14 +67,15 @@ mod hunyuan_moe;
 mod hy_v3;
 mod internlm2;
 mod jais2;
+mod jais;
 mod jamba;
 mod laguna;
 mod lfm2;
 mod llada;
-mod llama;
 mod llama4;
-mod mamba;
+mod llama;
 mod mamba2;
+mod mamba;
 mod mellum;
 mod minicpm;
 mod minimax_m2;
@@ -82,8 +85,10 @@ mod mpt;
 mod nanbeige;
 mod nemotron;
 mod nemotron_h;
-mod olmo;
+mod neo_bert;
+mod nomic_bert;
 mod olmo2;
+mod olmo;
 mod olmoe;
 mod openelm;
 mod orion;
@@ -94,7 +99,6 @@ mod phi3;
 mod phimoe;
 mod plamo;
 mod plm;
-mod qwen;
 mod qwen2;
 mod qwen2moe;
 mod qwen2vl;
@@ -102,6 +106,7 @@ mod qwen3;
 mod qwen3moe;
 mod qwen3next;
 mod qwen3vl;
+mod qwen;
 mod refact;
 mod rnd1;
 mod seed_oss;
@@ -116,6 +121,7 @@ pub use as_stored::{AS_STORED, config_as_stored};
 pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
+pub use refused::REFUSED;
 pub use scope::Scope;
 pub use spec::{Spec, Tell};
 
@@ -156,6 +162,7 @@ pub static ALL: &[&Spec] = &[
     &dots1::SPEC,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
+    &eurobert::SPEC,
     &exaone::SPEC,
     &exaone4::SPEC,
     &exaone_moe::SPEC,
@@ -188,6 +195,7 @@ pub static ALL: &[&Spec] = &[
     &hunyuan_moe::SPEC,
     &hy_v3::SPEC,
     &internlm2::SPEC,
+    &jais::SPEC,
     &jais2::SPEC,
     &jamba::SPEC,
     &laguna::SPEC,
@@ -217,6 +225,9 @@ pub static ALL: &[&Spec] = &[
     &nemotron::SPEC,
     &nemotron_h::DENSE_SPEC,
     &nemotron_h::MOE,
+    &neo_bert::SPEC,
+    &nomic_bert::SPEC,
+    &nomic_bert::MOE,
     &olmo::SPEC,
     &olmo2::OLMO3,
     &olmo2::OLMO2,
@@ -267,6 +278,9 @@ pub fn pick(gguf: &Gguf, class: Option<&str>) -> Result<&'static Spec, Error> {
     let name = gguf.metadata.str("general.architecture")?;
     let name = name.ok_or_else(|| Error::MissingKey { key: "general.architecture".into() })?;
     let specs: Vec<_> = ALL.iter().copied().filter(|s| s.gguf == name).collect();
+    if let Some(reason) = refused::reason(name) {
+        return Err(Error::RefusedArchitecture { name: name.into(), reason });
+    }
     if specs.is_empty() {
         let mut known: Vec<_> = ALL.iter().map(|s| s.gguf).collect();
         known.dedup();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use rawrz::hf::Shards;
 use rawrz::model::Precision;
+use rawrz::ollama::Name;
 
 use crate::command::shards;
 
@@ -17,7 +18,8 @@ use crate::command::shards;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "A source that is named like a command is given as ./NAME.\n\
-                  Exit codes: 0 done, 1 wrong use, 2 the model cannot be shown, 3 the mount or the export failed."
+                  Exit codes: 0 done, 1 wrong use, 2 the model cannot be shown, 3 the mount or the export failed,\n\
+                  4 Ollama could not be started (the folder stays mounted)."
 )]
 pub struct Cli {
     /// What to do, if not to mount.
@@ -78,12 +80,18 @@ pub struct Mount {
     /// How the model is shown
     #[command(flatten)]
     pub view: View,
+    /// The store for Ollama
+    #[command(flatten)]
+    pub store: Store,
     /// Let other users read the folder
     #[arg(long)]
     pub allow_other: bool,
     /// Have a second process unmount the folder if the server is killed
     #[arg(long)]
     pub auto_unmount: bool,
+    /// Start `ollama serve` on the mount, and stop it with the mount; OLLAMA_HOST says where it listens
+    #[arg(long, conflicts_with = "no_ollama")]
+    pub launch_ollama: bool,
     /// Worker threads [default: one a core, at most 16]
     #[arg(long)]
     pub threads: Option<std::num::NonZero<usize>>,
@@ -113,6 +121,67 @@ pub struct View {
     /// Whether the folder has tokenizer files [default: auto]
     #[arg(long, value_enum, hide_default_value = true, default_value_t = Tokenizer::Auto)]
     pub tokenizer: Tokenizer,
+}
+
+/// What the store for Ollama is like.
+#[derive(Args, Debug)]
+pub struct Store {
+    /// Leave out the store for Ollama (manifests/ and blobs/)
+    #[arg(long)]
+    pub no_ollama: bool,
+    /// Name in Ollama: [HOST/][NAMESPACE/]MODEL[:TAG] [default: the file's, without its quantisation]
+    #[arg(long, value_name = "NAME", conflicts_with = "no_ollama")]
+    pub ollama_name: Option<Name>,
+    /// Digest that names the model in the store, unless the file's place proves it [default: quick]
+    #[arg(long, value_enum, hide_default_value = true, default_value_t = DigestKind::Quick)]
+    pub ollama_digest: DigestKind,
+    /// Template for Ollama: auto (derived from the model's own), none, or a file with a Go template
+    #[arg(long, value_name = "auto|none|FILE", hide_default_value = true, default_value = "auto")]
+    pub ollama_template: Template,
+    /// How Ollama reads the model file [default: the best that can be had]
+    #[arg(long, value_enum)]
+    pub blob: Option<Blob>,
+}
+
+/// The digest that names a model.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum DigestKind {
+    /// Of the header and samples, in milliseconds
+    Quick,
+    /// Of the content, as registries want it: reads the file once, and remembers the digest
+    Full,
+}
+
+/// Where the template for Ollama comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Template {
+    /// The model's own.
+    Auto,
+    /// There is none.
+    None,
+    /// A file.
+    File(PathBuf),
+}
+
+impl From<OsString> for Template {
+    fn from(text: OsString) -> Self {
+        match text.to_str() {
+            Some("auto") => Self::Auto,
+            Some("none") => Self::None,
+            _ => Self::File(text.into()),
+        }
+    }
+}
+
+/// How Ollama reads the model file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Blob {
+    /// The kernel reads the file itself (root on Linux 6.9 and later)
+    Passthrough,
+    /// The store has a link to the file
+    Link,
+    /// This program answers each read
+    Serve,
 }
 
 /// What becomes of a model whose architecture is not known.
@@ -180,6 +249,9 @@ pub struct Inspect {
     /// How the model would be shown
     #[command(flatten)]
     pub view: View,
+    /// The store for Ollama
+    #[command(flatten)]
+    pub store: Store,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

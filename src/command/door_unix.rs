@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::Arc;
 use std::{env, fs, process, thread};
 
@@ -11,6 +12,7 @@ use etcetera::BaseStrategy;
 use rawrz_fs_unix::{Options, Target, Unmounter, Watchdog, inspect};
 use rawrz_vfs::Tree;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
+use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -48,6 +50,22 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, request: &Request) -> Result<Mo
         threads: request.threads,
     };
     rawrz_fs_unix::mount(tree, mountpoint, &options)
+}
+
+/// Whether this system can show symbolic links.
+pub const LINKS: bool = true;
+
+/// Whether the kernel can be handed a file to read itself.
+pub fn can_pass_through() -> bool {
+    false
+}
+
+/// Asks a process to end.
+///
+/// # Errors
+/// What the system says.
+pub fn ask_to_end(child: &mut Child) -> io::Result<()> {
+    Ok(rustix::process::kill_process(Pid::from_child(child), Signal::TERM)?)
 }
 
 /// Whether a dead mount of ours is on a path.

@@ -75,6 +75,22 @@ pub fn watch(_: &[OsString]) -> Result<(), Error> {
     Err(Error::NotInThisBuild)
 }
 
+/// Whether this system can show symbolic links: not as a model's blob, which asks for a privilege.
+pub const LINKS: bool = false;
+
+/// Whether the kernel can be handed a file to read itself.
+pub fn can_pass_through() -> bool {
+    false
+}
+
+/// Ends a process; there is no way to ask.
+///
+/// # Errors
+/// What the system says.
+pub fn ask_to_end(child: &mut std::process::Child) -> io::Result<()> {
+    child.kill()
+}
+
 /// Windows ends a mount with its server: there are no dead ones.
 pub fn is_stale(_: &Path) -> bool {
     false

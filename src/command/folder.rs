@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rawrz::hf;
 use rawrz::model::{Model, Names, Options};
-use rawrz_vfs::{Kind, NodeId, Tree};
+use rawrz_vfs::{Kind, NodeId, Tree, TreeBuilder};
 
 use super::Failure;
-use crate::cli::{self, Tokenizer, View};
+use super::ollama::{self, Readers};
+use crate::cli::{self, Store, Tokenizer, View};
 
 /// A model and its folder.
 pub struct Folder {
@@ -16,6 +17,8 @@ pub struct Folder {
     pub model: Arc<Model>,
     /// The folder.
     pub tree: Arc<Tree>,
+    /// The store for Ollama in it.
+    pub store: Option<ollama::Store>,
 }
 
 /// A file of a folder.
@@ -26,12 +29,46 @@ pub struct File {
     pub len: u64,
 }
 
+impl File {
+    /// Whether it belongs to the store for Ollama.
+    pub fn is_in_store(&self) -> bool {
+        self.path.starts_with("blobs") || self.path.starts_with("manifests")
+    }
+}
+
 impl Folder {
     /// Opens a model and lays its folder out.
     ///
     /// # Errors
     /// If the model cannot be shown.
     pub fn open(source: &Path, view: &View) -> Result<Self, Failure> {
+        let model = Self::model(source, view)?;
+        let tree = Self::tree(&model, view)?.build();
+        Ok(Self { model, tree, store: None })
+    }
+
+    /// The same with a store for Ollama, unless the user wants none.
+    ///
+    /// # Errors
+    /// If the model cannot be shown.
+    pub fn with_store(source: &Path, view: &View, store: &Store, readers: Readers) -> Result<Self, Failure> {
+        let model = Self::model(source, view)?;
+        let mut tree = Self::tree(&model, view)?;
+        let store = ollama::add(&model, store, readers, &mut tree)?;
+        Ok(Self { model, tree: tree.build(), store })
+    }
+
+    fn tree(model: &Arc<Model>, view: &View) -> Result<TreeBuilder, Failure> {
+        let mut tree = Tree::builder(model.modified);
+        hf::add(model, view.shard_size.unwrap_or_default(), &mut tree, NodeId::ROOT)?;
+        Ok(tree)
+    }
+
+    /// Opens a model.
+    ///
+    /// # Errors
+    /// If it cannot be shown.
+    pub fn model(source: &Path, view: &View) -> Result<Arc<Model>, Failure> {
         let options = Options {
             precision: view.precision,
             class: view.class.clone(),
@@ -42,10 +79,7 @@ impl Folder {
             },
             tokenizer: view.tokenizer == Tokenizer::Auto,
         };
-        let model = Arc::new(Model::open(source, &options)?);
-        let mut tree = Tree::builder(model.modified);
-        hf::add(&model, view.shard_size.unwrap_or_default(), &mut tree, NodeId::ROOT)?;
-        Ok(Self { model, tree: tree.build() })
+        Ok(Arc::new(Model::open(source, &options)?))
     }
 
     /// All files, by path.
@@ -68,10 +102,12 @@ impl Folder {
             let path = path.join(&entry.name);
             match entry.kind {
                 Kind::Directory => self.collect(entry.id, &path, files),
-                Kind::File | Kind::Symlink => {
+                Kind::File => {
                     let len = self.tree.attr(entry.id).expect("an entry of this tree").len;
                     files.push(File { path, len });
                 }
+                // The one link there is: the model's blob.
+                Kind::Symlink => files.push(File { path, len: self.model.gguf.len() }),
             }
         }
     }

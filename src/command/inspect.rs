@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Failure;
 use super::folder::Folder;
+use super::ollama::Readers;
 use super::print::{Column, columns, line};
 use super::size::human;
 use crate::cli::Inspect;
@@ -27,7 +28,7 @@ pub fn run(args: &Inspect) -> Result<(), Failure> {
             report.print();
         }
     };
-    match Folder::open(&args.source, &args.view) {
+    match Folder::with_store(&args.source, &args.view, &args.store, Readers::Own) {
         Ok(folder) => {
             print(Report::new(&folder.model.gguf, Some(Shown::new(&folder)), None));
             Ok(())

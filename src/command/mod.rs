@@ -11,6 +11,7 @@ mod inspect;
 mod list;
 mod log;
 mod mount;
+mod ollama;
 mod print;
 mod report;
 mod sample;

@@ -4,11 +4,12 @@ use std::path::{self, Path, PathBuf};
 use std::{env, io, process};
 
 use super::folder::Folder;
+use super::ollama::{self, Readers};
 use super::print::line;
 use super::state::{Entry, Record};
 use super::summary::Summary;
 use super::{Failure, daemon, door, log, state};
-use crate::cli::{Mount, Places};
+use crate::cli::{DigestKind, Mount, Places};
 
 /// Mounts.
 ///
@@ -19,12 +20,21 @@ pub fn run(places: &Places, args: &Mount) -> Result<(), Failure> {
         serve_in_background(places, args)
     } else if args.foreground {
         log::to_stderr(args.verbose)?;
-        let (live, summary) = begin(places, args, None)?;
+        let (live, mut summary) = begin(places, args, None)?;
+        let failure = summary.launched.take_if(|launched| launched.is_err()).and_then(Result::err);
         line(summary);
+        if let Some(failure) = failure {
+            eprintln!("{failure}");
+        }
         live.serve()
     } else {
-        line(daemon::start(&places.mountpoint)?);
-        Ok(())
+        if args.store.ollama_digest == DigestKind::Full && !args.store.no_ollama {
+            ollama::hash_ahead(&*Folder::model(&places.source, &args.view)?)?;
+        }
+        let mut summary = daemon::start(&places.mountpoint)?;
+        let failure = summary.launched.take_if(|launched| launched.is_err()).and_then(Result::err);
+        line(summary);
+        failure.map_or(Ok(()), Err)
     }
 }
 
@@ -56,12 +66,20 @@ struct Live {
     mount: door::Mount,
     signals: door::EndSignals,
     record: Option<Record>,
+    ollama: Option<ollama::Launched>,
 }
 
 impl Live {
+    /// Starts Ollama on the mount; returns where it answers.
+    fn launch(&mut self, entry: &Entry) -> Result<String, Failure> {
+        let launched = ollama::launch(entry)?;
+        Ok(self.ollama.insert(launched).url.clone())
+    }
+
     fn serve(self) -> Result<(), Failure> {
         self.signals.unmount_with(self.mount.unmounter());
         let ended = self.mount.wait();
+        drop(self.ollama);
         drop(self.record);
         Ok(ended?)
     }
@@ -77,12 +95,15 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         let text = format!("{} lies below the mountpoint, and the mount would hide it", source.display());
         return Err(Failure::usage(text).or("give a mountpoint beside the file"));
     }
-    let folder = Folder::open(&source, &args.view)?;
+    let readers = if args.allow_other { Readers::Others } else { Readers::Own };
+    let folder = Folder::with_store(&source, &args.view, &args.store, readers)?;
     let mut notes = Vec::new();
     if door::is_stale(&mountpoint) {
         door::unmount(&mountpoint)?;
         notes.push("took the place of a dead mount, whose server had ended without unmounting it".to_owned());
     }
+    let has_store = folder.store.is_some();
+    notes.extend(has_store.then(|| ollama::leftovers(&mountpoint)).flatten());
     let name = args.name.clone().unwrap_or_else(|| folder.model.stem());
     let request = door::Request {
         name: &name,
@@ -93,7 +114,23 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
     // From here on a signal must unmount; until here it may just end the process.
     let signals = door::EndSignals::catch().map_err(failed("cannot catch signals"))?;
     let mount = door::mount(folder.tree.clone(), &mountpoint, &request)?;
-    let entry = Entry {
+    let entry = entry(name, source, &mount, &folder, log);
+    let record = Record::write(&entry)
+        .inspect_err(|error| notes.push(format!("`list` will not show it: cannot write its state: {error}")))
+        .ok();
+    let warnings = if has_store { ollama::warnings(&entry.mountpoint, readers) } else { Vec::new() };
+    let mut summary = Summary::new(&entry.name, &folder, &entry.mountpoint, notes, warnings);
+    // Keeps no directory busy that others may want to unmount.
+    env::set_current_dir("/").map_err(failed("cannot leave the directory"))?;
+    let mut live = Live { mount, signals, record, ollama: None };
+    if args.launch_ollama {
+        summary.launched = Some(live.launch(&entry));
+    }
+    Ok((live, summary))
+}
+
+fn entry(name: String, source: PathBuf, mount: &door::Mount, folder: &Folder, log: Option<PathBuf>) -> Entry {
+    Entry {
         name,
         source,
         mountpoint: mount.mountpoint().to_owned(),
@@ -103,14 +140,7 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         mount_id: door::mount_id(mount.mountpoint()),
         started: state::now(),
         log,
-    };
-    let record = Record::write(&entry)
-        .inspect_err(|error| notes.push(format!("`list` will not show it: cannot write its state: {error}")))
-        .ok();
-    let summary = Summary::new(&entry.name, &folder, &entry.mountpoint, notes);
-    // Keeps no directory busy that others may want to unmount.
-    env::set_current_dir("/").map_err(failed("cannot leave the directory"))?;
-    Ok((Live { mount, signals, record }, summary))
+    }
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> Failure {

@@ -20,6 +20,7 @@ impl Failure {
     pub const USAGE: u8 = 1;
     const MODEL: u8 = 2;
     const SYSTEM: u8 = 3;
+    const OLLAMA: u8 = 4;
 
     /// The command line asks for what cannot be.
     pub fn usage(text: impl Into<String>) -> Self {
@@ -39,6 +40,11 @@ impl Failure {
     /// The folder cannot be written.
     pub fn output(error: &dyn Error) -> Self {
         Self { exit_code: Self::SYSTEM, text: chain(error), remedy: None }
+    }
+
+    /// Ollama could not be started; the folder is mounted all the same.
+    pub fn ollama(text: impl Into<String>) -> Self {
+        Self { exit_code: Self::OLLAMA, text: text.into(), remedy: None }
     }
 
     /// The same with what to do about it.
@@ -90,6 +96,12 @@ impl From<rawrz::hf::Error> for Failure {
     }
 }
 
+impl From<rawrz::ollama::Error> for Failure {
+    fn from(error: rawrz::ollama::Error) -> Self {
+        Self::model(&error).or("--no-ollama shows the folder without a store for Ollama")
+    }
+}
+
 impl From<door::Error> for Failure {
     fn from(error: door::Error) -> Self {
         let remedy = door::remedy(&error);
@@ -98,7 +110,7 @@ impl From<door::Error> for Failure {
 }
 
 /// An error and its causes, on one line.
-fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -221,7 +221,6 @@ pub static ALL: &[&Spec] = &[
     &modern_bert::SPEC,
     &mpt::SPEC,
     &nanbeige::SPEC,
-    &nanbeige::EMBED,
     &nemotron::SPEC,
     &nemotron_h::DENSE_SPEC,
     &nemotron_h::MOE,

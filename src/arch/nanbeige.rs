@@ -29,16 +29,3 @@ pub static SPEC: Spec = Spec {
 fn loops(scope: &Scope) -> Result<Option<Json>, Error> {
     Ok(scope.u64("num_loops")?.map(Json::from))
 }
-
-pub static EMBED: Spec = Spec {
-    gguf: "llama-embed",
-    when: &[],
-    class: "LlamaBidirectionalModel",
-    model_type: "llama_bidirec",
-    strip: "model.",
-    config: &[DECODER, &[field("attention_bias", Value::Present("blk.0.attn_q.bias"))]],
-    tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP, ROPE_FACTORS],
-    loss: None,
-    proof: &[],
-    source: "conversion/llama.py, class LlamaEmbedNemotronModel, llama.cpp 0c1e5709",
-};

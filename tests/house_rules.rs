@@ -54,7 +54,7 @@ fn sources(folders: &[&str]) -> Vec<(String, String)> {
 
 /// The code of a file: without comments and without its tests.
 fn code(text: &str) -> String {
-    let text = text.split("\nmod tests {").next().unwrap();
+    let text = text.split("mod tests {").next().unwrap();
     text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 

@@ -1,4 +1,4 @@
-//! Nanbeige, a Llama that may run its layers more than once, and Llama without a head for embeddings.
+//! Nanbeige, a Llama that may run its layers more than once.
 
 use serde_json::Value as Json;
 

@@ -1,22 +1,28 @@
-//! The command `rawrz-mount`.
-use rawrz::{hf, model};
-use std::sync::Arc;
-fn main() {
-    let a: Vec<String> = std::env::args().collect();
-    let t = std::time::Instant::now();
-    let m = Arc::new(
-        model::Model::open(
-            a[1].as_ref(),
-            &model::Options { precision: a[3].parse().unwrap(), ..Default::default() },
-        )
-        .unwrap_or_else(|e| {
-            eprintln!("{e}: {:?}", std::error::Error::source(&e).map(|s| s.to_string()));
-            std::process::exit(2)
-        }),
-    );
-    let mut b = rawrz_vfs::Tree::builder(m.modified);
-    hf::add(&m, hf::Shards::Auto, &mut b, rawrz_vfs::NodeId::ROOT).unwrap();
-    eprintln!("open {:?}", t.elapsed());
-    let mount = rawrz_fs_unix::mount(b.build(), a[2].as_ref(), &Default::default()).unwrap();
-    mount.wait().unwrap();
+//! The command `rawrz-mount`: reads the command line, has the command done, reports what went wrong.
+
+mod cli;
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::command::Failure;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // What cannot be written to a closed terminal is lost, the exit code is not.
+            let _ = error.print();
+            return if error.use_stderr() { Failure::USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match command::run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit_code().into()
+        }
+    }
 }

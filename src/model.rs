@@ -1,11 +1,14 @@
 //! An opened model: its file, the class it came from, and the tensors of its folder, all checked.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::thread;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value as Json};
 
+use crate::adapter;
 use crate::arch::{self, Scope, Spec};
 use crate::gguf::{self, Gguf};
 use crate::quant::Dtype;
@@ -36,6 +39,16 @@ impl FromStr for Precision {
     }
 }
 
+/// What becomes of a file whose architecture is not known.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Names {
+    /// It is refused.
+    #[default]
+    HuggingFace,
+    /// Its tensors are shown under their GGUF names, as they are stored; config.json says so.
+    Gguf,
+}
+
 /// How to open a model.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -43,13 +56,23 @@ pub struct Options {
     pub precision: Precision,
     /// The Hugging Face class to show, where several share an architecture; `None`: by the file's tells.
     pub class: Option<String>,
+    /// The GGUF of an adapter's base, for adapters whose rows the converter reordered.
+    pub base: Option<PathBuf>,
+    /// What becomes of a file whose architecture is not known.
+    pub names: Names,
     /// Whether tokenizer files are made; without, a file whose pre-tokenizer is unknown can still be shown.
     pub tokenizer: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { precision: Precision::Auto, class: None, tokenizer: true }
+        Self {
+            precision: Precision::Auto,
+            class: None,
+            names: Names::HuggingFace,
+            base: None,
+            tokenizer: true,
+        }
     }
 }
 
@@ -67,15 +90,26 @@ pub struct Model {
     pub modified: SystemTime,
 }
 
+/// What kind of folder the weights make.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// A whole model.
+    Model,
+    /// A low-rank adapter, in PEFT's spelling.
+    Adapter,
+}
+
 /// What a class makes of a file's tensors.
 pub struct Weights {
+    /// A model or an adapter of one.
+    pub kind: Kind,
     /// The class.
     pub spec: &'static Spec,
     /// What float tensors are shown as.
     pub dtype: Dtype,
     /// The folder's tensors in the order of the virtual file.
     pub tensors: Vec<VirtualTensor>,
-    /// Fields of config.json that the architecture gives.
+    /// Fields of config.json that the architecture gives, or all of adapter_config.json.
     pub config: Map<String, Json>,
 }
 
@@ -112,8 +146,13 @@ impl Model {
         let gguf = Gguf::open(path)?;
         let modified =
             gguf.sources.iter().map(|s| s.identity().modified).max().unwrap_or(SystemTime::UNIX_EPOCH);
-        let weights = if gguf.tensors.is_empty() { None } else { Some(weights(path, &gguf, options)?) };
-        let tokenizer = tokenizer(path, &gguf, options)?;
+        // A large vocabulary takes longer than all the rest, so it gets a thread of its own.
+        let (tokenizer, weights) = thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| tokenizer(path, &gguf, options));
+            let weights = (!gguf.tensors.is_empty()).then(|| weights(path, &gguf, options)).transpose();
+            (tokenizer.join().unwrap_or_else(|panic| resume_unwind(panic)), weights)
+        });
+        let (weights, tokenizer) = (weights?, tokenizer?);
         Ok(Self { gguf, path: path.to_owned(), weights, tokenizer, modified })
     }
 
@@ -133,14 +172,45 @@ impl Model {
 
 fn weights(path: &Path, gguf: &Gguf, options: &Options) -> Result<Weights, Error> {
     let error = |source| Error::Arch { path: path.to_owned(), source };
-    let spec = arch::pick(gguf, options.class.as_deref()).map_err(error)?;
     let dtype = match options.precision {
         Precision::As(dtype) => dtype,
         Precision::Auto => own_dtype(gguf),
     };
+    if adapter::is_adapter(gguf) {
+        return adapter_weights(gguf, dtype, options, error);
+    }
+    let spec = match arch::pick(gguf, options.class.as_deref()) {
+        Err(arch::Error::UnknownArchitecture { .. } | arch::Error::RefusedArchitecture { .. })
+            if options.names == Names::Gguf =>
+        {
+            let tensors = arch::bind_as_stored(gguf, dtype).map_err(error)?;
+            let config = arch::config_as_stored(gguf);
+            return Ok(Weights { kind: Kind::Model, spec: &arch::AS_STORED, dtype, tensors, config });
+        }
+        picked => picked.map_err(error)?,
+    };
     let tensors = arch::bind(spec, gguf, dtype).map_err(error)?;
     let config = arch::config(spec, &Scope::new(gguf, spec.gguf)).map_err(error)?;
-    Ok(Weights { spec, dtype, tensors, config })
+    Ok(Weights { kind: Kind::Model, spec, dtype, tensors, config })
+}
+
+fn adapter_weights(
+    gguf: &Gguf,
+    dtype: Dtype,
+    options: &Options,
+    error: impl Fn(arch::Error) -> Error,
+) -> Result<Weights, Error> {
+    if !adapter::is_low_rank(gguf) {
+        return Err(error(arch::Error::Unsupported {
+            what: "an adapter that is not of the type lora".into(),
+        }));
+    }
+    let base = options.base.as_deref().map(Gguf::open).transpose()?;
+    let spec = arch::pick_base(gguf, base.as_ref(), options.class.as_deref()).map_err(&error)?;
+    let (tensors, modules) = arch::bind_adapter(spec, gguf, base.as_ref(), dtype).map_err(&error)?;
+    let encoder = !spec.class.contains("ForCausalLM");
+    let config = adapter::config(gguf, &modules, encoder);
+    Ok(Weights { kind: Kind::Adapter, spec, dtype, tensors, config })
 }
 
 /// The float type that most of the file's weights have, bf16 if most are quantised.
@@ -161,10 +231,12 @@ fn tokenizer(path: &Path, gguf: &Gguf, options: &Options) -> Result<Tokenizer, E
     let architecture = text("general.architecture");
     let max_length = metadata.value(&format!("{architecture}.context_length")).and_then(|v| v.as_u64());
     let context = tokenizer::Context { metadata, architecture, model_name: text("general.name"), max_length };
-    if options.tokenizer {
-        tokenizer::build(&context).map_err(|source| Error::Tokenizer { path: path.to_owned(), source })
-    } else {
-        let note = Some("left out on request".to_owned());
-        Ok(Tokenizer { files: Vec::new(), special: tokenizer::special_tokens(metadata), note })
-    }
+    let is_adapter = adapter::is_adapter(gguf);
+    let tokenizer = match options.tokenizer && !is_adapter {
+        true => tokenizer::build(&context),
+        false => tokenizer::without(&context),
+    };
+    let tokenizer = tokenizer.map_err(|source| Error::Tokenizer { path: path.to_owned(), source })?;
+    // An adapter's folder holds nothing of its base.
+    Ok(if is_adapter { Tokenizer { files: Vec::new(), note: None, ..tokenizer } } else { tokenizer })
 }

@@ -1,5 +1,7 @@
 //! The committed fixtures are the shared test data's, not a version of their own.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,7 @@ use sha2::{Digest, Sha256};
 use support::probe::{fixtures, require, shared};
 
 /// Folders whose files are copies.
-const COPIED: [&str; 4] = ["conformance", "corpus", "golden", "quant"];
+const COPIED: [&str; 5] = ["conformance", "corpus", "golden", "quant", "vocab"];
 /// Files that stand for a larger original; the tests below compare them with it.
 const DERIVED: [&str; 2] = ["tensors.json", "expected.json"];
 

@@ -1,42 +1,13 @@
 //! A catalogue of broken files, each with the error it must give: kind, place and name. The idea, stage by stage, is
 //! llama.cpp's `tests/test-gguf.cpp`. A new branch of the parser has a row here.
 
-use std::time::SystemTime;
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
+
+mod support;
 
 use rawrz::gguf::writer::{Tensor, Writer};
 use rawrz::gguf::{Array, Directory, Kind, Strings, Value};
-use rawrz_vfs::{Error, Identity, Source};
-
-/// Bytes as a source.
-struct Memory(Vec<u8>, Identity);
-
-impl From<Vec<u8>> for Memory {
-    fn from(bytes: Vec<u8>) -> Self {
-        let identity =
-            Identity { device: 0, inode: 0, len: bytes.len() as u64, modified: SystemTime::UNIX_EPOCH };
-        Self(bytes, identity)
-    }
-}
-
-impl Source for Memory {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn identity(&self) -> &Identity {
-        &self.1
-    }
-
-    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        let from = self.0.get(offset as usize..).ok_or(Error::Io)?;
-        buf.copy_from_slice(from.get(..buf.len()).ok_or(Error::Io)?);
-        Ok(())
-    }
-
-    fn holds(&self, end: u64) -> bool {
-        end <= self.len()
-    }
-}
+use support::memory::Memory;
 
 fn read(bytes: Vec<u8>) -> Result<Directory, rawrz::gguf::Error> {
     Directory::read(&Memory::from(bytes))

@@ -1,5 +1,7 @@
 //! A test that cannot run says so, and is a failure where everything is required.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
 mod support;
 
 use std::env;

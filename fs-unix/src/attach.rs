@@ -10,6 +10,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use fuser::{Config, Session, SessionACL};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +19,7 @@ use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::adapter::Adapter;
 use crate::mountinfo::{self, Entry};
+use crate::watchdog::{Guard, Watchdog};
 use crate::{Error, Options, Target, fusermount};
 
 const DEVICE: &str = "/dev/fuse";
@@ -45,7 +47,7 @@ pub(crate) fn attach(
     let watched = device.try_clone().map_err(Error::Session)?;
     let mut config = Config::default();
     config.acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
-    config.n_threads = Some(options.threads());
+    config.n_threads = Some(threads(options));
     // Each further descriptor is opened from the device's path: only where we may.
     config.clone_fd = openable;
     let ready = Session::from_fd(adapter, device, config.acl, config)
@@ -62,6 +64,12 @@ pub(crate) fn attach(
             Err(error)
         }
     }
+}
+
+/// Requests are served to the end by the worker that takes them, so workers are what decodes in parallel.
+fn threads(options: &Options) -> usize {
+    let cores = || thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16));
+    options.threads.unwrap_or_else(cores).max(1)
 }
 
 /// Mounts by mount(2), or through fusermount3 where the device is closed to us or mounting is not allowed to us.
@@ -111,7 +119,10 @@ fn fusermount_options(options: &Options) -> String {
 
 /// The name in the mount table. Control characters have no place there (and a NUL would end it).
 fn source_name(options: &Options) -> String {
-    format!("rawrz:{}", options.name.replace(|c: char| c.is_control(), "?"))
+    match options.name.as_str() {
+        "" => "rawrz".into(),
+        name => format!("rawrz:{}", name.replace(|c: char| c.is_control(), "?")),
+    }
 }
 
 /// fusermount3 splits its options at commas and takes a backslash as the escape for both.
@@ -119,11 +130,15 @@ fn escape(name: &str) -> String {
     name.replace('\\', r"\\").replace(',', r"\,")
 }
 
-/// Raises the mount's readahead, which only root may.
+/// Raises the mount's readahead, which only root may. One that somebody has set higher stays.
 fn tune(entry: &Entry) {
     let path = format!("/sys/class/bdi/{}/read_ahead_kb", entry.device);
+    let current = fs::read_to_string(&path).ok().and_then(|kb| kb.trim().parse::<u32>().ok());
+    if current.is_some_and(|kb| kb >= READ_AHEAD_KB) {
+        return;
+    }
     match fs::write(&path, READ_AHEAD_KB.to_string()) {
-        Ok(()) => tracing::debug!(path, READ_AHEAD_KB, "readahead raised"),
+        Ok(()) => tracing::debug!(path, from = current, to = READ_AHEAD_KB, "readahead raised"),
         Err(error) => tracing::debug!(path, %error, "readahead left as it is"),
     }
 }
@@ -136,7 +151,7 @@ fn entry(mountpoint: &Path) -> Result<Entry, Error> {
         .ok_or_else(|| Error::NotMounted(mountpoint.into()))
 }
 
-fn mounts() -> Result<Vec<Entry>, Error> {
+pub(crate) fn mounts() -> Result<Vec<Entry>, Error> {
     mountinfo::read().map_err(Error::io("cannot read", "/proc/self/mountinfo"))
 }
 
@@ -162,12 +177,17 @@ pub(crate) fn unmount(mountpoint: &Path) -> Result<(), Error> {
 
 /// Whether the FUSE mount at a path has lost its server. statfs, since the kernel always passes that on; attributes of
 /// a dead mount may still come from its cache.
-fn is_dead(mountpoint: &Path) -> bool {
+pub(crate) fn is_dead(mountpoint: &Path) -> bool {
     rustix::fs::statfs(mountpoint).is_err_and(|errno| errno == Errno::NOTCONN)
 }
 
+/// Asks the mount on a path something that only its server can answer.
+pub(crate) fn probe(mountpoint: &Path) -> Result<(), Error> {
+    rustix::fs::statfs(mountpoint).map(drop).map_err(|errno| Error::Session(errno.into()))
+}
+
 /// Unmounts lazily whatever is on top at a path.
-fn detach(mountpoint: &Path) -> Result<(), Error> {
+pub(crate) fn detach(mountpoint: &Path) -> Result<(), Error> {
     match rustix::mount::unmount(mountpoint, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
         Ok(()) => Ok(()),
         Err(Errno::PERM) => fusermount::unmount(mountpoint),
@@ -197,6 +217,11 @@ impl Attachment {
             }
             _ => Ok(()), // detached by someone else; files are still open
         }
+    }
+
+    /// Starts a process that unmounts this mount if we are killed.
+    pub(crate) fn guard(&self, watchdog: &Watchdog) -> Result<Guard, Error> {
+        Guard::start(watchdog, &self.entry)
     }
 
     /// Removes what is left on the path after the session has ended: nothing after an unmount, a dead mount if the

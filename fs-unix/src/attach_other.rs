@@ -6,6 +6,7 @@ use std::process::Command;
 use fuser::{Config, MountOption, Session, SessionACL};
 
 use crate::adapter::Adapter;
+use crate::watchdog::{Guard, Watchdog};
 use crate::{Error, Options, Target};
 
 /// A mount.
@@ -55,9 +56,17 @@ pub(crate) fn unmount(mountpoint: &Path) -> Result<(), Error> {
     Err(Error::UnmountRefused { by: "umount", mountpoint: mountpoint.into(), reason: status.to_string() })
 }
 
+pub(crate) fn probe(_: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
 impl Attachment {
     pub(crate) fn detach(&self) -> Result<(), Error> {
         unmount(&self.mountpoint)
+    }
+
+    pub(crate) fn guard(&self, _: &Watchdog) -> Result<Guard, Error> {
+        Err(Error::NotOnThisSystem("--auto-unmount"))
     }
 
     /// fuser's session has unmounted.

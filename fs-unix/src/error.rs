@@ -38,6 +38,12 @@ pub enum Error {
          --device /dev/fuse --cap-add SYS_ADMIN"
     )]
     NoDevice(io::Error),
+    /// The device is closed to the user, and fusermount3 opens it in the user's name.
+    #[error(
+        "/dev/fuse is closed to this user: open it (chmod 666 /dev/fuse, as distributions ship it, or by its group), or \
+         mount as root"
+    )]
+    DeviceClosed,
     /// An ordinary user needs the setuid helper.
     #[error(
         "mounting as an ordinary user needs fusermount3, which is not installed: install the package fuse3, or run as root"
@@ -85,6 +91,9 @@ pub enum Error {
         /// Type of what covers it.
         fs_type: String,
     },
+    /// Linux has it, this system does not.
+    #[error("{0} is not there on this system")]
+    NotOnThisSystem(&'static str),
     /// The session between kernel and server failed.
     #[error("the FUSE session failed")]
     Session(#[source] io::Error),

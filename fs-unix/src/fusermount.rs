@@ -15,8 +15,11 @@ use crate::Error;
 
 const BY: &str = "fusermount3";
 
-/// Mounts and returns the FUSE device. The helper opens the device itself, as root, so this works also where
-/// `/dev/fuse` is closed to the user.
+/// Mounts and returns the FUSE device, which the helper opens itself and hands over.
+///
+/// Where `/dev/fuse` is closed to the user (0600) it depends on the helper. libfuse 2.9 opens it as root. libfuse 3
+/// opens it in the user's name (3.14: setfsuid before open, seen with strace), so there is no way in, and the error
+/// says so; it would do with the capability DAC_OVERRIDE in place of the setuid bit.
 pub(crate) fn mount(mountpoint: &Path, options: &str) -> Result<OwnedFd, Error> {
     let program = find().ok_or(Error::NoFusermount)?;
     let (ours, theirs) = UnixStream::pair().map_err(Error::Session)?;
@@ -38,6 +41,7 @@ pub(crate) fn mount(mountpoint: &Path, options: &str) -> Result<OwnedFd, Error> 
     match device {
         Some(device) if succeeded => Ok(device),
         _ if said.contains("user_allow_other") => Err(Error::AllowOtherDenied),
+        _ if said.contains("/dev/fuse: Permission denied") => Err(Error::DeviceClosed),
         _ => Err(Error::MountRefused { by: BY, mountpoint: mountpoint.into(), reason: said }),
     }
 }
@@ -102,6 +106,7 @@ fn finish(mut child: Child) -> (bool, String) {
     }
     let succeeded = child.wait().is_ok_and(|status| status.success());
     let said = String::from_utf8_lossy(&said);
-    let said = said.trim().trim_start_matches("fusermount3:").trim_start_matches("fusermount:").trim();
+    // It begins its messages with the path it was called by.
+    let said = said.trim().split_once("fusermount3: ").map_or(said.trim(), |(_, said)| said);
     (succeeded, said.to_owned())
 }

@@ -25,8 +25,11 @@ mod mountinfo;
 mod session;
 mod stats;
 mod target;
+#[cfg_attr(not(target_os = "linux"), path = "watchdog_other.rs")]
+mod watchdog;
 
 pub use error::Error;
 pub use session::{Mount, Options, Unmounter, mount};
 pub use stats::Stats;
 pub use target::{Target, inspect, unmount};
+pub use watchdog::{Watchdog, watch};

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rawrz_vfs::Tree;
 
 use crate::adapter::{Adapter, Owner};
-use crate::attach::{Attachment, attach};
+use crate::attach::{Attachment, attach, probe};
+use crate::watchdog::{Guard, Watchdog};
 use crate::{Error, Stats, target};
 
 /// How long an unmounted mount goes on serving files that are still open before [`Mount::wait`] gives up on them. Long
@@ -19,19 +20,14 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How to mount.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What the mount table shows after `rawrz:`.
+    /// What the mount table shows after `rawrz:`; `rawrz` alone if empty.
     pub name: String,
     /// Lets other users in, root included; where the server is not root, `/etc/fuse.conf` must allow it.
     pub allow_other: bool,
+    /// Has a second process unmount the folder if this one is killed.
+    pub auto_unmount: Option<Watchdog>,
     /// Number of worker threads; as many as cores, at least 2 and at most 16, unless given. Linux only.
     pub threads: Option<usize>,
-}
-
-impl Options {
-    pub(crate) fn threads(&self) -> usize {
-        let cores = || thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16));
-        self.threads.unwrap_or_else(cores).max(1)
-    }
 }
 
 /// Mounts a tree. When this returns the folder can be read.
@@ -48,12 +44,23 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, options: &Options) -> Result<Mo
         state: Mutex::new(State { attachment: Some(attachment), stopped: None, ended: None }),
         changed: Condvar::new(),
     });
-    let mount = Mount { unmounter: Unmounter(Arc::clone(&shared)), mountpoint, stats };
-    // If the thread cannot be started, dropping `mount` undoes the mount.
+    let unmounter = Unmounter(Arc::clone(&shared));
+    // From here on dropping `mount` undoes the mount.
+    let mut mount = Mount { unmounter, mountpoint, stats, _guard: None };
+    let serving = Arc::clone(&shared);
     thread::Builder::new()
         .name("rawrz-session".into())
-        .spawn(move || shared.end(session.run()))
+        .spawn(move || serving.end(session.run()))
         .map_err(Error::Session)?;
+    if let Err(error) = probe(&mount.mountpoint) {
+        mount.unmount()?; // the session's own error says more
+        return Err(error);
+    }
+    if let Some(watchdog) = &options.auto_unmount
+        && let Some(attachment) = &shared.lock().attachment
+    {
+        mount._guard = Some(attachment.guard(watchdog)?);
+    }
     Ok(mount)
 }
 
@@ -63,6 +70,7 @@ pub struct Mount {
     unmounter: Unmounter,
     mountpoint: PathBuf,
     stats: Arc<Stats>,
+    _guard: Option<Guard>, // dropped after the mount has ended
 }
 
 impl Mount {

@@ -56,7 +56,7 @@ pub(crate) fn check(mountpoint: &Path) -> Result<PathBuf, Error> {
         }
         Target::Stale => return Err(Error::Stale(path)),
     }
-    if !path.is_dir() {
+    if !path.metadata().map_err(Error::io("cannot look at", &path))?.is_dir() {
         return Err(Error::NotADirectory(path));
     }
     match first_entry(&path).map_err(Error::io("cannot list", &path))? {

@@ -1,19 +1,21 @@
 //! Binds a spec's rules to the tensors of a file.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::expr::Evaluation;
+use super::expr::{Evaluation, input_scale_name, scale_name};
 use super::spec::{Rule, Spec, Tell};
-use super::{Error, Scope};
-use crate::gguf::Gguf;
+use super::{Error, Scope, expr};
+use crate::gguf::{Gguf, Tensor};
 use crate::quant::Dtype;
 use crate::tensor::{TileCache, VirtualTensor};
 
 /// How many unmapped tensors an error names.
-const NAMED: usize = 5;
+pub const NAMED: usize = 5;
 
-/// The folder's tensors, in the order of the virtual file: by width of the dtype, widest first, then file order.
+/// The folder's tensors, in the order of the virtual files: those of the model, then those of each module's folder; in
+/// each by width of the dtype, widest first, then file order.
 ///
 /// # Errors
 /// If a tensor that the spec requires is missing, a shape does not fit, or a stored tensor is in no rule.
@@ -25,6 +27,7 @@ pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTen
         cache: Arc::default(),
         made: HashMap::new(),
         used: HashSet::new(),
+        scales: scales(spec, gguf),
         missing: Vec::new(),
     };
     for rule in spec.tensors.iter().copied().flatten() {
@@ -42,6 +45,22 @@ pub fn bind(spec: &Spec, gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTen
     binding.finish(gguf)
 }
 
+/// The stored tensors named `NAME.scale` that scale `NAME.weight`: those that no rule gives a name of their own.
+fn scales(spec: &Spec, gguf: &Gguf) -> HashSet<String> {
+    let mut own = Vec::new();
+    for rule in spec.tensors.iter().copied().flatten() {
+        rule.expr.visit_tensors(&mut |name| own.extend(name.ends_with(".scale").then_some(name)));
+    }
+    let has_rule = |name: &str| {
+        own.iter().any(|pattern| {
+            let (start, end) = pattern.split_once("{i}").unwrap_or((pattern, ""));
+            name.starts_with(start) && name.ends_with(end)
+        })
+    };
+    let names = gguf.tensors.iter().map(|t| &t.name).filter(|n| n.ends_with(".scale") && !has_rule(n));
+    names.cloned().collect()
+}
+
 /// How often a rule applies along a placeholder: once if it does not have it.
 fn count(rule: &Rule, placeholder: &str, number: impl Fn() -> Result<u64, Error>) -> Result<u64, Error> {
     let mut has = rule.hf.contains(placeholder);
@@ -56,6 +75,7 @@ struct Binding {
     cache: Arc<TileCache>,
     made: HashMap<String, VirtualTensor>,
     used: HashSet<String>,
+    scales: HashSet<String>,
     missing: Vec<(String, String)>,
 }
 
@@ -81,11 +101,17 @@ impl Binding {
             if self.made.contains_key(&hf) {
                 continue;
             }
-            let value = rule.expr.evaluate(&Evaluation { scope, suffix, cache: &self.cache })?;
+            let evaluation = Evaluation { scope, suffix, scales: &self.scales, cache: &self.cache };
+            let value = rule.expr.evaluate(&evaluation)?;
             let dtype = value.matrix.first_format().and_then(|f| f.dtype).filter(|d| !d.is_float());
             let tensor =
                 VirtualTensor::new(hf.clone(), value.shape, dtype.unwrap_or(self.precision), value.matrix)
                     .ok_or_else(|| Error::Shape { what: hf.clone() })?;
+            // Input scales are for kernels that quantise activations too; the folder's weights are not packed.
+            self.used.extend(
+                stored.iter().filter_map(|name| scale_name(name)).filter(|s| self.scales.contains(s)),
+            );
+            self.used.extend(stored.iter().filter_map(|name| input_scale_name(name)));
             self.used.extend(stored);
             self.made.insert(hf, tensor);
         }
@@ -105,13 +131,33 @@ impl Binding {
             let names = unmapped.iter().take(NAMED).map(|n| (*n).clone()).collect();
             return Err(Error::UnmappedTensors { count: unmapped.len(), names });
         }
-        let mut tensors: Vec<_> = self.made.into_values().collect();
-        tensors.sort_by_cached_key(|t| {
-            let place = t
-                .first_stored()
-                .map(|(source, offset)| (gguf.sources.iter().position(|s| Arc::ptr_eq(s, source)), offset));
-            (std::cmp::Reverse(t.dtype.width()), place, t.name.clone())
-        });
-        Ok(tensors)
+        Ok(in_file_order(self.made.into_values().collect(), gguf))
     }
+}
+
+fn in_file_order(mut tensors: Vec<VirtualTensor>, gguf: &Gguf) -> Vec<VirtualTensor> {
+    tensors.sort_by_cached_key(|t| {
+        let place = t
+            .first_stored()
+            .map(|(source, offset)| (gguf.sources.iter().position(|s| Arc::ptr_eq(s, source)), offset));
+        let folder = t.name.split_once('/').map(|(folder, _)| folder.to_owned());
+        (folder, Reverse(t.dtype.width()), place, t.name.clone())
+    });
+    tensors
+}
+
+/// Every stored tensor under its own name and in its own shape, for a file whose architecture is not known.
+///
+/// # Errors
+/// If a size overflows.
+pub fn bind_as_stored(gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTensor>, Error> {
+    let scope = Scope::new(gguf, "");
+    let tensor = |tensor: &Tensor| {
+        let value = expr::stored(scope, tensor);
+        let dtype = tensor.format.dtype.filter(|d| !d.is_float()).unwrap_or(precision);
+        // A `/` would be a folder's.
+        VirtualTensor::new(tensor.name.replace('/', "."), value.shape, dtype, value.matrix)
+            .ok_or_else(|| Error::Shape { what: tensor.name.clone() })
+    };
+    Ok(in_file_order(gguf.tensors.iter().map(tensor).collect::<Result<_, _>>()?, gguf))
 }

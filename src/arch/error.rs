@@ -12,6 +12,8 @@ pub enum Error {
     RefusedArchitecture { name: String, reason: &'static str },
     #[error("class {class:?} is none of architecture {architecture:?}, which has: {known}")]
     UnknownClass { class: String, architecture: String, known: String },
+    #[error("an adapter does not say {what}; give the GGUF of its base model as well")]
+    NeedsBase { what: String },
     #[error("the key {key:?} is missing")]
     MissingKey { key: String },
     #[error("the array {key:?} has no number for layer {layer}")]

@@ -1,5 +1,6 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
@@ -34,6 +35,8 @@ pub enum Expr {
     Join(&'static [Expr]),
     /// Undoes, per head, the order that has the even ones of so many first rows and then the odd ones (atlas 2.1, R2).
     EvenOdd(&'static Expr, Dim, Dim),
+    /// Each cut into so many runs of equally many rows: the first run of each, then the second of each.
+    InterleaveRuns(Dim, &'static [Expr]),
     /// The last two axes exchanged; a tensor of one axis stays as it is.
     Transpose(&'static Expr),
     /// The same elements in another shape.
@@ -56,18 +59,20 @@ pub struct Shaped {
 pub struct Evaluation<'a> {
     pub scope: Scope<'a>,
     pub suffix: &'static str,
+    /// Stored tensors that scale others, by their full names.
+    pub scales: &'a HashSet<String>,
     pub cache: &'a Arc<TileCache>,
 }
 
 impl Expr {
-    /// Calls `visit` with the pattern of every stored tensor in the formula.
-    pub fn visit_tensors(&self, visit: &mut impl FnMut(&'static str)) {
+    /// The formulas that this one is made of.
+    pub fn operands(&self) -> &'static [Self] {
         match *self {
-            Self::Tensor(name) => visit(name),
-            Self::Zeros(..) | Self::Number(_) => {}
-            Self::Concat(parts) | Self::Interleave(parts) | Self::Join(parts) => {
-                parts.iter().for_each(|p| p.visit_tensors(visit))
-            }
+            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) => &[],
+            Self::Concat(parts)
+            | Self::Interleave(parts)
+            | Self::InterleaveRuns(_, parts)
+            | Self::Join(parts) => parts,
             Self::Rope(of, _)
             | Self::EvenOdd(of, ..)
             | Self::Expert(of)
@@ -76,8 +81,16 @@ impl Expr {
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
             | Self::Reshape(of, _)
-            | Self::Map(of, _) => of.visit_tensors(visit),
+            | Self::Map(of, _) => std::slice::from_ref(of),
         }
+    }
+
+    /// Calls `visit` with the pattern of every stored tensor in the formula.
+    pub fn visit_tensors(&self, visit: &mut impl FnMut(&'static str)) {
+        if let Self::Tensor(name) = *self {
+            visit(name);
+        }
+        self.operands().iter().for_each(|of| of.visit_tensors(visit));
     }
 
     /// The formula's value.
@@ -85,90 +98,12 @@ impl Expr {
     /// # Errors
     /// If a shape does not fit or a size is absent; the caller has seen to it that the stored tensors are there.
     pub fn evaluate(&self, at: &Evaluation) -> Result<Shaped, Error> {
-        let misfit = || Error::Shape { what: format!("{self:?} at layer {}", at.scope.layer) };
         match self {
             Self::Tensor(name) => {
                 let name = at.scope.name(name) + at.suffix;
-                let tensor = at.scope.tensor(&name).ok_or(Error::NoSuchTensor { name })?;
-                Ok(stored(at.scope, tensor))
-            }
-            Self::Rope(of, heads) => {
-                let of = of.evaluate(at)?;
-                let heads = heads.of(&at.scope)?;
-                let rows = of.matrix.rows();
-                let d =
-                    rows.checked_div(heads).filter(|d| d % 2 == 0 && d * heads == rows).ok_or_else(misfit)?;
-                select(of, &Strides::new(0, &[(heads, d), (2, 1), (d / 2, 2)])).ok_or_else(misfit)
-            }
-            Self::Expert(of) => {
-                let of = of.evaluate(at)?;
-                let (&experts, inner) = of.shape.split_first().ok_or_else(misfit)?;
-                let rows = of.matrix.rows().checked_div(experts).ok_or_else(misfit)?;
-                let start = rows.checked_mul(at.scope.expert).ok_or_else(misfit)?;
-                let matrix = of.matrix.select_rows(&Strides::range(start, rows)).ok_or_else(misfit)?;
-                // A bias per expert, (experts, n): n rows of one element.
-                match inner {
-                    [n] => {
-                        let matrix = matrix.reshaped(*n, 1).ok_or_else(misfit)?;
-                        Ok(Shaped { shape: inner.to_vec(), matrix })
-                    }
-                    _ => Ok(Shaped { shape: inner.to_vec(), matrix }),
-                }
-            }
-            Self::Rows(of, start, len) => {
-                let of = of.evaluate(at)?;
-                let (start, len) = (start.of(&at.scope)?, len.of(&at.scope)?);
-                let end = start.checked_add(len).filter(|&end| end <= of.shape[0]).ok_or_else(misfit)?;
-                let per_row = of.matrix.rows() / of.shape[0];
-                let view = Strides::range(start * per_row, (end - start) * per_row);
-                let mut of = select(of, &view).ok_or_else(misfit)?;
-                of.shape[0] = len;
-                Ok(of)
-            }
-            Self::Concat(parts) => {
-                let parts: Vec<_> = parts.iter().map(|p| p.evaluate(at)).collect::<Result<_, _>>()?;
-                let mut shape = parts.first().ok_or_else(misfit)?.shape.clone();
-                shape[0] = parts.iter().map(|p| p.shape[0]).sum();
-                let matrix =
-                    Matrix::stack(parts.into_iter().map(|p| p.matrix).collect()).ok_or_else(misfit)?;
-                Ok(Shaped { shape, matrix })
-            }
-            Self::Permute(of, axes) => {
-                let of = of.evaluate(at)?;
-                let view =
-                    strides(axes, at).ok().filter(|v| v.len() == of.matrix.rows()).ok_or_else(misfit)?;
-                select(of, &view).ok_or_else(misfit)
-            }
-            Self::PermuteColumns(of, axes) => {
-                let of = of.evaluate(at)?;
-                let matrix = of.matrix.select_columns(strides(axes, at)?).ok_or_else(misfit)?;
-                Ok(Shaped { matrix, ..of })
-            }
-            Self::Interleave(parts) => {
-                let parts: Vec<_> = parts.iter().map(|p| p.evaluate(at)).collect::<Result<_, _>>()?;
-                let mut shape = parts.first().ok_or_else(misfit)?.shape.clone();
-                let axis = shape.len().saturating_sub(2);
-                shape[axis] *= parts.len() as u64;
-                let matrix =
-                    Matrix::interleave(parts.into_iter().map(|p| p.matrix).collect()).ok_or_else(misfit)?;
-                Ok(Shaped { shape, matrix })
-            }
-            Self::Join(parts) => {
-                let parts: Vec<_> = parts.iter().map(|p| p.evaluate(at)).collect::<Result<_, _>>()?;
-                join(parts).ok_or_else(misfit)
-            }
-            Self::EvenOdd(of, heads, rows) => {
-                let of = of.evaluate(at)?;
-                let (heads, rows) = (heads.of(&at.scope)?, rows.of(&at.scope)?);
-                even_odd(of, heads, rows).ok_or_else(misfit)
-            }
-            Self::Transpose(of) => transpose(of.evaluate(at)?, at).ok_or_else(misfit),
-            Self::Reshape(of, dims) => {
-                let of = of.evaluate(at)?;
-                let shape: Vec<u64> = dims.iter().map(|d| d.of(&at.scope)).collect::<Result<_, _>>()?;
-                let (rows, row_len) = rows_of(&shape);
-                let matrix = of.matrix.reshaped(rows, row_len).ok_or_else(misfit)?;
-                Ok(Shaped { shape, matrix })
+                let tensor =
+                    at.scope.tensor(&name).ok_or_else(|| Error::NoSuchTensor { name: name.clone() })?;
+                scaled(stored(at.scope, tensor), &name, at)
             }
             Self::Number(key) => {
                 let value = at.scope.metadata().value(key);
@@ -184,16 +119,105 @@ impl Expr {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);
                 Ok(Shaped { shape: vec![rows, row_len], matrix: Matrix::constant(rows, row_len, 0.0) })
             }
-            Self::Map(of, op) => {
-                let of = of.evaluate(at)?;
-                let matrix = of.matrix.with_op(*op).ok_or_else(misfit)?;
-                Ok(Shaped { matrix, ..of })
-            }
+            _ => self.apply(self.operands().iter().map(|of| of.evaluate(at)).collect::<Result<_, _>>()?, at),
         }
+    }
+
+    /// The value that follows from those of the operands.
+    ///
+    /// # Errors
+    /// If a shape does not fit or a size is absent.
+    pub fn apply(&self, mut operands: Vec<Shaped>, at: &Evaluation) -> Result<Shaped, Error> {
+        let misfit = || Error::Shape { what: format!("{self:?} at layer {}", at.scope.layer) };
+        let dim = |dim: &Dim| dim.of(&at.scope);
+        let several = match self {
+            Self::Concat(_) => Some(concat(operands.split_off(0))),
+            Self::Interleave(_) => Some(interleave(operands.split_off(0))),
+            Self::InterleaveRuns(runs, _) => Some(interleave_runs(operands.split_off(0), dim(runs)?)),
+            Self::Join(_) => Some(join(operands.split_off(0))),
+            _ => None,
+        };
+        if let Some(value) = several {
+            return value.ok_or_else(misfit);
+        }
+        let of = operands.pop().ok_or_else(misfit)?;
+        let value = match self {
+            Self::Rope(_, heads) => rope(of, dim(heads)?),
+            Self::EvenOdd(_, heads, rows) => even_odd(of, dim(heads)?, dim(rows)?),
+            Self::Expert(_) => part(of, at.scope.expert),
+            Self::Rows(_, start, len) => rows(of, dim(start)?, dim(len)?),
+            Self::Permute(_, axes) => permute(of, &strides(axes, at)?),
+            Self::PermuteColumns(_, axes) => {
+                let matrix = of.matrix.select_columns(strides(axes, at)?);
+                matrix.map(|matrix| Shaped { matrix, ..of })
+            }
+            Self::Transpose(_) => transpose(of, at),
+            Self::Reshape(_, dims) => reshape(of, dims.iter().map(dim).collect::<Result<_, _>>()?),
+            Self::Map(_, op) => of.matrix.with_op(*op).map(|matrix| Shaped { matrix, ..of }),
+            _ => None,
+        };
+        value.ok_or_else(misfit)
     }
 }
 
-fn stored(scope: Scope, tensor: &Tensor) -> Shaped {
+fn concat(parts: Vec<Shaped>) -> Option<Shaped> {
+    let mut shape = parts.first()?.shape.clone();
+    shape[0] = parts.iter().map(|p| p.shape[0]).sum();
+    Some(Shaped { shape, matrix: Matrix::stack(parts.into_iter().map(|p| p.matrix).collect())? })
+}
+
+fn interleave(parts: Vec<Shaped>) -> Option<Shaped> {
+    let mut shape = parts.first()?.shape.clone();
+    let axis = shape.len().saturating_sub(2);
+    shape[axis] *= parts.len() as u64;
+    Some(Shaped { shape, matrix: Matrix::interleave(parts.into_iter().map(|p| p.matrix).collect())? })
+}
+
+fn interleave_runs(parts: Vec<Shaped>, runs: u64) -> Option<Shaped> {
+    let mut shape = parts.first()?.shape.clone();
+    shape[0] = parts.iter().map(|p| p.shape[0]).sum();
+    let matrix = Matrix::interleave_runs(parts.into_iter().map(|p| p.matrix).collect(), runs)?;
+    Some(Shaped { shape, matrix })
+}
+
+fn rope(of: Shaped, heads: u64) -> Option<Shaped> {
+    let rows = of.matrix.rows();
+    let d = rows.checked_div(heads).filter(|d| d % 2 == 0 && d * heads == rows)?;
+    select(of, &Strides::new(0, &[(heads, d), (2, 1), (d / 2, 2)]))
+}
+
+/// One part of the first axis.
+fn part(of: Shaped, index: u64) -> Option<Shaped> {
+    let (&parts, inner) = of.shape.split_first()?;
+    let rows = of.matrix.rows().checked_div(parts)?;
+    let matrix = of.matrix.select_rows(&Strides::range(rows.checked_mul(index)?, rows))?;
+    // A bias per expert, (experts, n): n rows of one element.
+    let matrix = match inner {
+        [n] => matrix.reshaped(*n, 1)?,
+        _ => matrix,
+    };
+    Some(Shaped { shape: inner.to_vec(), matrix })
+}
+
+fn rows(of: Shaped, start: u64, len: u64) -> Option<Shaped> {
+    let end = start.checked_add(len).filter(|&end| end <= of.shape[0])?;
+    let per_row = of.matrix.rows().checked_div(of.shape[0])?;
+    let mut of = select(of, &Strides::range(start * per_row, (end - start) * per_row))?;
+    of.shape[0] = len;
+    Some(of)
+}
+
+fn permute(of: Shaped, view: &Strides) -> Option<Shaped> {
+    if view.len() == of.matrix.rows() { select(of, view) } else { None }
+}
+
+fn reshape(of: Shaped, shape: Vec<u64>) -> Option<Shaped> {
+    let (rows, row_len) = rows_of(&shape);
+    Some(Shaped { shape, matrix: of.matrix.reshaped(rows, row_len)? })
+}
+
+/// A stored tensor as it is.
+pub fn stored(scope: Scope, tensor: &Tensor) -> Shaped {
     let shape: Vec<u64> = tensor.dims.iter().rev().copied().collect();
     let (rows, row_len) = if tensor.format.block_len == 1 {
         rows_of(&shape)
@@ -203,6 +227,40 @@ fn stored(scope: Scope, tensor: &Tensor) -> Shaped {
     let source = scope.gguf.sources[tensor.source].clone();
     let stored = Stored { source, offset: tensor.file_offset, format: tensor.format, rows, row_len };
     Shaped { shape, matrix: Matrix::stored(stored) }
+}
+
+/// Multiplies a stored weight by the scale that stands beside it: one number, or one for each part of the first axis.
+/// Converters write it beside NVFP4 tensors whose original has a second scale other than 1 (atlas 4.2).
+fn scaled(of: Shaped, name: &str, at: &Evaluation) -> Result<Shaped, Error> {
+    let Some(scale) = scale_name(name).filter(|scale| at.scales.contains(scale)) else { return Ok(of) };
+    let misfit = || Error::Shape { what: format!("{scale} for {name}") };
+    let tensor = at.scope.tensor(&scale).ok_or_else(misfit)?;
+    let scales = at.scope.values(tensor)?;
+    let matrix = match scales.as_slice() {
+        &[scale] => of.matrix.with_op(ElementOp::Multiply(scale)),
+        parts => {
+            let rows = of.matrix.rows() / parts.len() as u64;
+            let part = |(i, &scale): (usize, &f32)| {
+                of.matrix
+                    .select_rows(&Strides::range(i as u64 * rows, rows))?
+                    .with_op(ElementOp::Multiply(scale))
+            };
+            let parts =
+                (of.shape[0] == parts.len() as u64).then(|| parts.iter().enumerate().map(part).collect());
+            parts.flatten().and_then(Matrix::stack)
+        }
+    };
+    Ok(Shaped { matrix: matrix.ok_or_else(misfit)?, ..of })
+}
+
+/// The name that a weight's scale has.
+pub fn scale_name(weight: &str) -> Option<String> {
+    weight.strip_suffix(".weight").map(|name| format!("{name}.scale"))
+}
+
+/// The name that the scale of a weight's input has.
+pub fn input_scale_name(weight: &str) -> Option<String> {
+    weight.strip_suffix(".weight").map(|name| format!("{name}.input_scale"))
 }
 
 /// Rows and columns of a shape: the last axis is the row, but a single axis is rows of one element.
@@ -249,7 +307,7 @@ fn join(parts: Vec<Shaped>) -> Option<Shaped> {
 
 fn even_odd(of: Shaped, heads: u64, rows: u64) -> Option<Shaped> {
     let d = of.matrix.rows().checked_div(heads).filter(|d| d * heads == of.matrix.rows())?;
-    let rest = d.checked_sub(rows).filter(|_| rows % 2 == 0)?;
+    let rest = d.checked_sub(rows).filter(|_| rows.is_multiple_of(2))?;
     if rest == 0 {
         return select(of, &Strides::new(0, &[(heads, d), (d / 2, 1), (2, d / 2)]));
     }

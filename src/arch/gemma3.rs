@@ -6,8 +6,8 @@ use super::dim::Dim;
 use super::expr::Expr;
 use super::gemma::{ACTIVATION, ENDS, norm};
 use super::gemma2::NORMS;
-use super::shared::{ATTENTION, DECODER, HEADS, MLP, WINDOW};
-use super::spec::{Field, Rule, Spec, Value, derived, drop, field};
+use super::shared::{ATTENTION, DECODER, DENSE_MODULES, HEADS, MLP, WINDOW};
+use super::spec::{Field, Rule, Spec, Value, derived, field};
 use super::{Error, Scope};
 
 static QK_NORMS: &[Rule] = &[
@@ -38,11 +38,6 @@ pub static SPEC: Spec = Spec {
     source: "conversion/gemma.py, class Gemma3Model, llama.cpp 0c1e5709",
 };
 
-static DENSE: &[Rule] = &[
-    drop("dense_2.weight", "a Dense module of sentence-transformers, which the folder does not hold yet"),
-    drop("dense_3.weight", "a Dense module of sentence-transformers, which the folder does not hold yet"),
-];
-
 /// The window is the original config's: the class halves it when it loads.
 pub static EMBEDDING: Spec = Spec {
     gguf: "gemma-embedding",
@@ -57,8 +52,8 @@ pub static EMBEDDING: Spec = Spec {
         FIELDS,
         &[field("use_bidirectional_attention", Value::Bool(true))],
     ],
-    tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP, DENSE],
-    loss: Some("the Dense modules after pooling, where the file has them"),
+    tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP, DENSE_MODULES],
+    loss: None,
     proof: &[],
     source: "conversion/gemma.py, class EmbeddingGemma, llama.cpp 0c1e5709",
 };

@@ -1,7 +1,9 @@
 //! Llama 1 to 3.3 and all that share its layout, Mistral 7B to Large, and Mixtral.
 
 use super::expr::Expr;
-use super::shared::{DECODER, ENDS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION};
+use super::shared::{
+    CAUSAL, DECODER, DENSE_MODULES, EMBEDS, ENDS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION,
+};
 use super::spec::{Field, Rule, Spec, Tell, Value, field, int, rename, rule};
 
 const SOURCE: &str = "conversion/llama.py, class LlamaModel, llama.cpp 0c1e5709";
@@ -33,6 +35,39 @@ pub static LLAMA: Spec = Spec {
         "llama-tied",
     ],
     source: SOURCE,
+};
+
+static BIASES: &[Field] = &[
+    field("attention_bias", Value::Present("blk.0.attn_q.bias")),
+    field("mlp_bias", Value::Present("blk.0.ffn_gate.bias")),
+];
+
+/// Embedding models made of it.
+pub static EMBEDDING: Spec = Spec {
+    gguf: "llama",
+    when: EMBEDS,
+    class: "LlamaModel",
+    model_type: "llama",
+    strip: "model.",
+    config: &[DECODER, BIASES, CAUSAL],
+    tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP, ROPE_FACTORS, DENSE_MODULES],
+    loss: None,
+    proof: &[],
+    source: SOURCE,
+};
+
+/// Encoders made of it, which look both ways (llama-embed-nemotron).
+pub static BIDIRECTIONAL: Spec = Spec {
+    gguf: "llama-embed",
+    when: &[],
+    class: "LlamaBidirectionalModel",
+    model_type: "llama_bidirec",
+    strip: "model.",
+    config: &[DECODER, BIASES, CAUSAL],
+    tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP, ROPE_FACTORS, DENSE_MODULES],
+    loss: None,
+    proof: &[],
+    source: "conversion/llama.py, class LlamaEmbedNemotronModel, llama.cpp 0c1e5709",
 };
 
 /// The window of Mistral v0.1 is in no GGUF; `null` says that there is none, where the class would assume 4096.

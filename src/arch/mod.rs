@@ -6,15 +6,19 @@
 //!
 //! To add one: its file, its line in the list.
 
+mod adapter;
+mod as_stored;
 mod bind;
 mod config;
 mod dim;
 mod error;
 mod expr;
+mod refused;
 mod rope_scaling;
 mod scope;
 mod shared;
 mod spec;
+mod ssm;
 
 mod afmoe;
 mod apertus;
@@ -23,6 +27,8 @@ mod arctic;
 mod baichuan;
 mod bailingmoe;
 mod bailingmoe2;
+mod bert;
+mod bloom;
 mod chatglm;
 mod codeshell;
 mod cohere;
@@ -34,9 +40,12 @@ mod deepseek2;
 mod dots1;
 mod ernie4_5;
 mod ernie4_5_moe;
+mod eurobert;
 mod exaone;
 mod exaone4;
 mod exaone_moe;
+mod falcon;
+mod falcon_h1;
 mod gemma;
 mod gemma2;
 mod gemma3;
@@ -45,27 +54,39 @@ mod gemma4;
 mod glm4;
 mod glm4moe;
 mod glm_dsa;
+mod gpt2;
 mod gpt_oss;
+mod gptneox;
 mod granite;
 mod granite_swa;
+mod granitehybrid;
 mod granitemoe;
 mod grovemoe;
 mod hunyuan;
 mod hunyuan_moe;
 mod hy_v3;
 mod internlm2;
+mod jais;
 mod jais2;
+mod jamba;
 mod laguna;
+mod lfm2;
 mod llada;
 mod llama;
 mod llama4;
+mod mamba;
+mod mamba2;
 mod mellum;
 mod minicpm;
 mod minimax_m2;
 mod mistral3;
+mod modern_bert;
 mod mpt;
 mod nanbeige;
 mod nemotron;
+mod nemotron_h;
+mod neo_bert;
+mod nomic_bert;
 mod olmo;
 mod olmo2;
 mod olmoe;
@@ -84,6 +105,7 @@ mod qwen2moe;
 mod qwen2vl;
 mod qwen3;
 mod qwen3moe;
+mod qwen3next;
 mod qwen3vl;
 mod refact;
 mod rnd1;
@@ -92,10 +114,14 @@ mod smallthinker;
 mod smollm3;
 mod stablelm;
 mod starcoder2;
+mod t5;
 
-pub use bind::bind;
+pub use adapter::{Module, bind_adapter};
+pub use as_stored::{AS_STORED, config_as_stored};
+pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
+pub use refused::REFUSED;
 pub use scope::Scope;
 pub use spec::{Spec, Tell};
 
@@ -111,6 +137,16 @@ pub static ALL: &[&Spec] = &[
     &baichuan::XVERSE,
     &bailingmoe::SPEC,
     &bailingmoe2::SPEC,
+    &bert::DISTILBERT_CLASSIFIER,
+    &bert::DISTILBERT,
+    &bert::XLM_ROBERTA_CLASSIFIER,
+    &bert::XLM_ROBERTA,
+    &bert::ROBERTA_CLASSIFIER,
+    &bert::ROBERTA,
+    &bert::CAMEMBERT,
+    &bert::CLASSIFIER,
+    &bert::SPEC,
+    &bloom::SPEC,
     &chatglm::GLM,
     &chatglm::CHATGLM,
     &codeshell::SPEC,
@@ -126,9 +162,12 @@ pub static ALL: &[&Spec] = &[
     &dots1::SPEC,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
+    &eurobert::SPEC,
     &exaone::SPEC,
     &exaone4::SPEC,
     &exaone_moe::SPEC,
+    &falcon::SPEC,
+    &falcon_h1::SPEC,
     &gemma::SPEC,
     &gemma2::SPEC,
     &gemma3::SPEC,
@@ -140,10 +179,15 @@ pub static ALL: &[&Spec] = &[
     &glm4moe::SPEC,
     &glm_dsa::SPEC,
     &glm_dsa::DEEPSEEK,
+    &gpt2::SPEC,
+    &gpt2::STARCODER,
     &gpt_oss::SPEC,
+    &gptneox::SPEC,
     &granite::SPEC,
     &granite_swa::MOE,
     &granite_swa::SPEC,
+    &granitehybrid::BAMBA,
+    &granitehybrid::SPEC,
     &granitemoe::SHARING,
     &granitemoe::SPEC,
     &grovemoe::SPEC,
@@ -151,23 +195,39 @@ pub static ALL: &[&Spec] = &[
     &hunyuan_moe::SPEC,
     &hy_v3::SPEC,
     &internlm2::SPEC,
+    &jais::SPEC,
     &jais2::SPEC,
+    &jamba::SPEC,
     &laguna::SPEC,
+    &lfm2::MOE,
+    &lfm2::SPEC,
     &llada::SPEC,
     &llada::MOE,
+    &llama::BIDIRECTIONAL,
+    &llama::EMBEDDING,
     &llama::MIXTRAL,
     &llama::MISTRAL,
     &llama::LLAMA,
     &llama4::SPEC,
+    &mamba::FALCON,
+    &mamba::SPEC,
+    &mamba2::SPEC,
     &mellum::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,
     &minimax_m2::SPEC,
     &mistral3::SPEC,
+    &modern_bert::CLASSIFIER,
+    &modern_bert::SPEC,
     &mpt::SPEC,
     &nanbeige::SPEC,
     &nanbeige::EMBED,
     &nemotron::SPEC,
+    &nemotron_h::DENSE_SPEC,
+    &nemotron_h::MOE,
+    &neo_bert::SPEC,
+    &nomic_bert::SPEC,
+    &nomic_bert::MOE,
     &olmo::SPEC,
     &olmo2::OLMO3,
     &olmo2::OLMO2,
@@ -182,11 +242,17 @@ pub static ALL: &[&Spec] = &[
     &plamo::SPEC,
     &plm::SPEC,
     &qwen::SPEC,
+    &qwen2::EMBEDDING,
     &qwen2::SPEC,
     &qwen2moe::SPEC,
     &qwen2vl::SPEC,
+    &qwen3::RERANKER,
+    &qwen3::EMBEDDING,
     &qwen3::SPEC,
     &qwen3moe::SPEC,
+    &qwen3next::QWEN35,
+    &qwen3next::QWEN35_MOE,
+    &qwen3next::SPEC,
     &qwen3vl::SPEC,
     &qwen3vl::MOE,
     &refact::SPEC,
@@ -197,6 +263,11 @@ pub static ALL: &[&Spec] = &[
     &smollm3::SPEC,
     &stablelm::SPEC,
     &starcoder2::SPEC,
+    &t5::UMT5,
+    &t5::MT5,
+    &t5::T5,
+    &t5::UMT5_ENCODER,
+    &t5::T5_ENCODER,
 ];
 
 /// The spec of a file: the class asked for, or the first of its architecture whose tells hold.
@@ -207,6 +278,9 @@ pub fn pick(gguf: &Gguf, class: Option<&str>) -> Result<&'static Spec, Error> {
     let name = gguf.metadata.str("general.architecture")?;
     let name = name.ok_or_else(|| Error::MissingKey { key: "general.architecture".into() })?;
     let specs: Vec<_> = ALL.iter().copied().filter(|s| s.gguf == name).collect();
+    if let Some(reason) = refused::reason(name) {
+        return Err(Error::RefusedArchitecture { name: name.into(), reason });
+    }
     if specs.is_empty() {
         let mut known: Vec<_> = ALL.iter().map(|s| s.gguf).collect();
         known.dedup();
@@ -229,6 +303,20 @@ pub fn pick(gguf: &Gguf, class: Option<&str>) -> Result<&'static Spec, Error> {
     Err(Error::Unsupported {
         what: format!("architecture {name:?}, but none of its classes fits: {}", classes()),
     })
+}
+
+/// The spec of an adapter's base: the class asked for, or what the base's file tells, or the first of the architecture
+/// that needs no telling.
+///
+/// # Errors
+/// If the architecture or the class is not known.
+pub fn pick_base(adapter: &Gguf, base: Option<&Gguf>, class: Option<&str>) -> Result<&'static Spec, Error> {
+    if base.is_some() || class.is_some() {
+        return pick(base.unwrap_or(adapter), class);
+    }
+    let name = adapter.metadata.str("general.architecture")?;
+    let plain = ALL.iter().copied().find(|s| Some(s.gguf) == name && s.when.is_empty());
+    plain.map_or_else(|| pick(adapter, None), Ok)
 }
 
 fn first_that_fits(gguf: &Gguf, specs: &[&'static Spec]) -> Result<Option<&'static Spec>, Error> {
@@ -254,6 +342,7 @@ impl Tell {
             Self::Positive(key) => scope.u64(key)?.is_some_and(|n| n > 0),
             Self::True(key) => scope.metadata().bool(&scope.key(key))? == Some(true),
             Self::Equals(key, number) => scope.u64(key)? == Some(number),
+            Self::Id(key, number) => scope.metadata().u64(key)? == Some(number),
             Self::Text(key, text) => scope.metadata().value(key).and_then(|v| v.as_str()) == Some(text),
             Self::Tensor(name) => scope.tensor(&scope.name(name)).is_some(),
             Self::AnyLayer(tell) => scope.each_layer(|layer| tell.holds(layer))?.contains(&true),

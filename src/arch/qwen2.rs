@@ -1,6 +1,6 @@
 //! Qwen 1.5, 2 and 2.5, QwQ, and the DeepSeek-R1 distillations of them.
 
-use super::shared::{ATTENTION, DECODER, ENDS, MLP, NO_WINDOW, NORMS};
+use super::shared::{ATTENTION, CAUSAL, DECODER, DENSE_MODULES, EMBEDS, ENDS, MLP, NO_WINDOW, NORMS};
 use super::spec::Spec;
 
 pub static SPEC: Spec = Spec {
@@ -13,5 +13,19 @@ pub static SPEC: Spec = Spec {
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: None,
     proof: &["Qwen2ForCausalLM", "qwen2-tied", "qwen2-yarn"],
+    source: "conversion/qwen.py, class Qwen2Model, llama.cpp 0c1e5709",
+};
+
+/// gte-Qwen2 and other embedding models.
+pub static EMBEDDING: Spec = Spec {
+    gguf: "qwen2",
+    when: EMBEDS,
+    class: "Qwen2Model",
+    model_type: "qwen2",
+    strip: "model.",
+    config: &[DECODER, NO_WINDOW, CAUSAL],
+    tensors: &[ENDS, NORMS, ATTENTION, MLP, DENSE_MODULES],
+    loss: None,
+    proof: &[],
     source: "conversion/qwen.py, class Qwen2Model, llama.cpp 0c1e5709",
 };

@@ -294,6 +294,17 @@ pub fn scoring_func(scope: &Scope) -> Result<Option<Json>, Error> {
         Some(other) => return Err(Error::Unsupported { what: format!("expert_gating_func {other}") }),
     })
 }
+/// What tells an embedding model: it is said to pool, and has no head to predict tokens.
+pub const EMBEDS: &[Tell] = &[Tell::Key("pooling_type"), Tell::Not(&Tell::Tensor("output.weight"))];
+
+/// Whether a decoder made into an encoder looks only back.
+pub static CAUSAL: &[Field] = &[derived("is_causal", |scope| {
+    Ok(scope.metadata().bool(&scope.key("attention.causal"))?.map(Json::from))
+})];
+
+/// Modules that follow pooling in embedding models, each in its own folder.
+pub static DENSE_MODULES: &[Rule] =
+    &[rename("dense_2", "2_Dense/linear").optional(), rename("dense_3", "3_Dense/linear").optional()];
 
 /// An object for a field, less what is null.
 pub fn object(fields: impl IntoIterator<Item = (&'static str, Option<Json>)>) -> Json {

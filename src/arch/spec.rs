@@ -42,6 +42,8 @@ pub enum Tell {
     True(&'static str),
     /// The key `{arch}.KEY` is this number.
     Equals(&'static str, u64),
+    /// The key (full name) is this number.
+    Id(&'static str, u64),
     /// The key (full name) is this text.
     Text(&'static str, &'static str),
     /// The stored tensor (full name; `{i}` is the layer) is there.

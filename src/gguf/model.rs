@@ -1,6 +1,6 @@
 //! A whole model: one file, or the files of a split one, found, checked and joined.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -103,6 +103,17 @@ impl Gguf {
     /// Whether the files hold no byte, which no valid model does.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Number and bytes of tensors by stored type.
+    pub fn types(&self) -> BTreeMap<&'static str, (usize, u64)> {
+        let mut types = BTreeMap::new();
+        for tensor in &self.tensors {
+            let (count, bytes) = types.entry(tensor.format.name).or_insert((0, 0));
+            *count += 1;
+            *bytes += tensor.len;
+        }
+        types
     }
 
     fn join(files: Vec<(PathBuf, Arc<dyn Source>, Directory)>) -> Result<Self, OpenError> {

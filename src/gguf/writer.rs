@@ -1,7 +1,30 @@
-//! Writes GGUF files: the sample model, and the inputs of tests.
+//! Writes GGUF files: the header of a merged split model, the sample model, and the inputs of tests.
 
 use super::{Array, Value};
 use crate::quant::Format;
+
+/// Bytes that tensor data is aligned to unless `general.alignment` says otherwise.
+pub const ALIGNMENT: u64 = super::limits::DEFAULT_ALIGNMENT;
+
+/// What the header says of a tensor.
+pub struct Info<'a> {
+    /// GGUF name.
+    pub name: &'a str,
+    /// Sizes of the axes in ggml's order.
+    pub dims: &'a [u64],
+    /// ggml's type id.
+    pub type_id: u32,
+    /// Bytes of its data.
+    pub len: u64,
+}
+
+/// All of a file before the padding that its tensor data begins with. Data follows in the order of `tensors`, each
+/// aligned.
+pub fn header(alignment: u64, metadata: &[(&str, &Value)], tensors: &[Info]) -> Vec<u8> {
+    let mut out = Out { bytes: Vec::new(), narrow: false };
+    out.header(3, alignment, metadata, tensors);
+    out.bytes
+}
 
 /// A GGUF file in the making. Writes what it is given, right or wrong.
 #[derive(Clone)]
@@ -9,7 +32,7 @@ pub struct Writer {
     /// The version field; 1 makes counts and lengths 32 bits wide.
     pub version: u32,
     /// Bytes that tensor data is aligned to. Written as `general.alignment` by whoever sets another than 32.
-    pub alignment: usize,
+    pub alignment: u64,
     /// Metadata, in order.
     pub metadata: Vec<(String, Value)>,
     /// Tensors, in order.
@@ -31,7 +54,7 @@ pub struct Tensor {
 
 impl Default for Writer {
     fn default() -> Self {
-        Self { version: 3, alignment: 32, metadata: Vec::new(), tensors: Vec::new() }
+        Self { version: 3, alignment: ALIGNMENT, metadata: Vec::new(), tensors: Vec::new() }
     }
 }
 
@@ -56,64 +79,90 @@ impl Writer {
 
     /// The whole file.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = b"GGUF".to_vec();
-        out.extend(self.version.to_le_bytes());
-        self.length(&mut out, self.tensors.len());
-        self.length(&mut out, self.metadata.len());
-        for (key, value) in &self.metadata {
-            self.string(&mut out, key.as_bytes());
-            out.extend(type_id(value).to_le_bytes());
-            self.value(&mut out, value);
-        }
-        let mut offset = 0;
+        let mut out = Out { bytes: Vec::new(), narrow: self.version == 1 };
+        let metadata: Vec<_> = self.metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
+        let infos = self.tensors.iter().map(|t| Info {
+            name: &t.name,
+            dims: &t.dims,
+            type_id: t.type_id,
+            len: t.data.len() as u64,
+        });
+        let tensors: Vec<_> = infos.collect();
+        out.header(self.version, self.alignment, &metadata, &tensors);
         for tensor in &self.tensors {
-            self.string(&mut out, tensor.name.as_bytes());
-            out.extend((tensor.dims.len() as u32).to_le_bytes());
-            tensor.dims.iter().for_each(|&n| self.length(&mut out, n as usize));
-            out.extend(tensor.type_id.to_le_bytes());
-            out.extend((offset as u64).to_le_bytes());
-            offset = (offset + tensor.data.len()).next_multiple_of(self.alignment);
+            out.pad(self.alignment);
+            out.bytes.extend(&tensor.data);
         }
-        for tensor in &self.tensors {
-            out.resize(out.len().next_multiple_of(self.alignment), 0);
-            out.extend(&tensor.data);
+        out.pad(self.alignment);
+        out.bytes
+    }
+}
+
+/// Bytes written so far.
+struct Out {
+    bytes: Vec<u8>,
+    /// Lengths and counts are u32 in version 1, u64 since.
+    narrow: bool,
+}
+
+impl Out {
+    fn header(&mut self, version: u32, alignment: u64, metadata: &[(&str, &Value)], tensors: &[Info]) {
+        self.bytes.extend(b"GGUF");
+        self.bytes.extend(version.to_le_bytes());
+        self.length(tensors.len() as u64);
+        self.length(metadata.len() as u64);
+        for (key, value) in metadata {
+            self.string(key.as_bytes());
+            self.bytes.extend(type_id(value).to_le_bytes());
+            self.value(value);
         }
-        out.resize(out.len().next_multiple_of(self.alignment), 0);
-        out
+        let mut offset = 0_u64;
+        for tensor in tensors {
+            self.string(tensor.name.as_bytes());
+            self.bytes.extend((tensor.dims.len() as u32).to_le_bytes());
+            tensor.dims.iter().for_each(|&n| self.length(n));
+            self.bytes.extend(tensor.type_id.to_le_bytes());
+            self.bytes.extend(offset.to_le_bytes());
+            offset = (offset + tensor.len).next_multiple_of(alignment);
+        }
     }
 
-    fn length(&self, out: &mut Vec<u8>, len: usize) {
-        if self.version == 1 {
-            out.extend((len as u32).to_le_bytes());
+    fn pad(&mut self, alignment: u64) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(alignment as usize), 0);
+    }
+
+    fn length(&mut self, len: u64) {
+        if self.narrow {
+            self.bytes.extend((len as u32).to_le_bytes());
         } else {
-            out.extend((len as u64).to_le_bytes());
+            self.bytes.extend(len.to_le_bytes());
         }
     }
 
-    fn string(&self, out: &mut Vec<u8>, bytes: &[u8]) {
-        self.length(out, bytes.len());
-        out.extend(bytes);
+    fn string(&mut self, bytes: &[u8]) {
+        self.length(bytes.len() as u64);
+        self.bytes.extend(bytes);
     }
 
-    fn value(&self, out: &mut Vec<u8>, value: &Value) {
+    fn value(&mut self, value: &Value) {
         match value {
-            Value::U8(v) => out.extend(v.to_le_bytes()),
-            Value::I8(v) => out.extend(v.to_le_bytes()),
-            Value::U16(v) => out.extend(v.to_le_bytes()),
-            Value::I16(v) => out.extend(v.to_le_bytes()),
-            Value::U32(v) => out.extend(v.to_le_bytes()),
-            Value::I32(v) => out.extend(v.to_le_bytes()),
-            Value::F32(v) => out.extend(v.to_le_bytes()),
-            Value::Bool(v) => out.push((*v).into()),
-            Value::String(v) => self.string(out, v),
+            Value::U8(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::I8(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::U16(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::I16(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::U32(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::I32(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::F32(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::Bool(v) => self.bytes.push((*v).into()),
+            Value::String(v) => self.string(v),
             Value::Array(v) => {
-                out.extend(element_type_id(v).to_le_bytes());
-                self.length(out, v.len());
-                v.iter().for_each(|element| self.value(out, &element));
+                self.bytes.extend(element_type_id(v).to_le_bytes());
+                self.length(v.len() as u64);
+                v.iter().for_each(|element| self.value(&element));
             }
-            Value::U64(v) => out.extend(v.to_le_bytes()),
-            Value::I64(v) => out.extend(v.to_le_bytes()),
-            Value::F64(v) => out.extend(v.to_le_bytes()),
+            Value::U64(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::I64(v) => self.bytes.extend(v.to_le_bytes()),
+            Value::F64(v) => self.bytes.extend(v.to_le_bytes()),
         }
     }
 }

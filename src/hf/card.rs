@@ -1,9 +1,8 @@
 //! README.md of the folder: a model card from the metadata.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::gguf::Gguf;
+use crate::exactness::Exactness;
 use crate::model::Model;
 
 /// The model card.
@@ -40,48 +39,18 @@ pub fn markdown(model: &Model) -> String {
         let spec = weights.spec;
         let _ = writeln!(card, "- Class: {} (GGUF architecture {})", spec.class, spec.gguf);
         let _ = writeln!(card, "- Shown as: {}", weights.dtype);
-        let _ = writeln!(card, "- Exactness: {}", exactness(model));
+    }
+    if let Some(exactness) = Exactness::of(model) {
+        let _ = writeln!(card, "- Exactness: {exactness}");
     }
     if let Some(note) = &model.tokenizer.note {
         let _ = writeln!(card, "- Tokenizer: {note}");
     }
     let _ = writeln!(card, "\n## Stored types\n\n| type | tensors | bytes |\n|---|--:|--:|");
-    for (name, (count, bytes)) in types(&model.gguf) {
+    for (name, (count, bytes)) in model.gguf.types() {
         let _ = writeln!(card, "| {name} | {count} | {bytes} |");
     }
     card
-}
-
-/// How sure we are that the folder is the original: what is lost, what is rounded, and whether a case proves the class.
-pub fn exactness(model: &Model) -> String {
-    let Some(weights) = &model.weights else { return String::new() };
-    let quantised = model.gguf.tensors.iter().any(|t| t.format.dtype.is_none());
-    let mut text = if quantised {
-        "values are the quantised file's, as ggml decodes them".to_owned()
-    } else {
-        "tensors are those of the original, byte for byte where the dtype is the same".to_owned()
-    };
-    if let Some(loss) = weights.spec.loss {
-        let _ = write!(text, "; {loss}");
-    }
-    match weights.spec.proof {
-        [] => text.push_str("; no test case proves this class yet"),
-        [first, ..] => {
-            let _ = write!(text, "; the class is proved by case {first}");
-        }
-    }
-    text
-}
-
-/// Number and bytes of tensors by stored type.
-pub fn types(gguf: &Gguf) -> BTreeMap<&'static str, (usize, u64)> {
-    let mut types = BTreeMap::new();
-    for tensor in &gguf.tensors {
-        let (count, bytes) = types.entry(tensor.format.name).or_insert((0, 0));
-        *count += 1;
-        *bytes += tensor.len;
-    }
-    types
 }
 
 /// A YAML scalar: JSON strings are YAML.

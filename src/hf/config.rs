@@ -2,11 +2,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::model::Weights;
 use crate::quant::Dtype;
-use crate::tokenizer::SpecialTokens;
-
-/// The version that config.json names: 5 or later keeps transformers from patching the regex of large Mistral-like
-/// tokenizers in local folders (hf-folder.md 1.3).
-pub const TRANSFORMERS_VERSION: &str = "5.0.0";
+use crate::tokenizer::{SpecialTokens, TRANSFORMERS_VERSION};
 
 /// config.json: what the architecture gives, the dtype in both spellings, and the special tokens.
 pub fn json(weights: &Weights, special: &SpecialTokens) -> Map<String, Json> {
@@ -22,7 +18,7 @@ pub fn json(weights: &Weights, special: &SpecialTokens) -> Map<String, Json> {
     set("dtype", dtype.into());
     set("torch_dtype", dtype.into()); // transformers 4, candle, mistral.rs
     set("bos_token_id", special.bos.into());
-    set("eos_token_id", special.eos.first().copied().into()); // all of them: generation_config.json
+    set("eos_token_id", special.eos.into()); // all of them: generation_config.json
     set("pad_token_id", special.pad.into());
     set("transformers_version", TRANSFORMERS_VERSION.into());
     config

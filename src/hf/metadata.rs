@@ -1,38 +1,96 @@
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json};
 
-use crate::gguf::{Array, Gguf, Value, shortest};
+use crate::gguf::{Array, Gguf, Metadata, Strings, Value, shortest};
 
 /// gguf/metadata.json: every key of the file. Strings that are not UTF-8 are shown with replacement characters.
 pub fn json(gguf: &Gguf) -> Vec<u8> {
-    let map: Map<_, _> = gguf.metadata.iter().map(|e| (e.key.clone(), value(&e.value))).collect();
-    let mut text = serde_json::to_vec(&map).expect("maps with text keys are JSON");
+    let mut text = serde_json::to_vec(&Shown(&gguf.metadata)).expect("maps with text keys are JSON");
     text.push(b'\n');
     text
 }
 
-fn value(value: &Value) -> Json {
-    match value {
-        Value::U8(v) => (*v).into(),
-        Value::I8(v) => (*v).into(),
-        Value::U16(v) => (*v).into(),
-        Value::I16(v) => (*v).into(),
-        Value::U32(v) => (*v).into(),
-        Value::I32(v) => (*v).into(),
-        Value::F32(v) => float(shortest(*v)),
-        Value::Bool(v) => (*v).into(),
-        Value::String(v) => String::from_utf8_lossy(v).into(),
-        Value::Array(v) => array(v),
-        Value::U64(v) => (*v).into(),
-        Value::I64(v) => (*v).into(),
-        Value::F64(v) => float(*v),
+/// The same as a map.
+pub fn metadata(gguf: &Gguf) -> Map<String, Json> {
+    match serde_json::to_value(Shown(&gguf.metadata)) {
+        Ok(Json::Object(map)) => map,
+        other => unreachable!("metadata is a map with text keys: {other:?}"),
     }
 }
 
-fn array(array: &Array) -> Json {
-    array.iter().map(|element| value(&element)).collect()
+/// Serialises what it borrows: a vocabulary is too large to be copied for this.
+struct Shown<T>(T);
+
+impl Serialize for Shown<&Metadata> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.iter().len()))?;
+        for entry in self.0.iter() {
+            map.serialize_entry(&entry.key, &Shown(&entry.value))?;
+        }
+        map.end()
+    }
 }
 
-/// JSON has no infinities; they are shown as text.
-fn float(v: f64) -> Json {
-    if v.is_finite() { v.into() } else { v.to_string().into() }
+impl Serialize for Shown<&Value> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::U8(v) => v.serialize(serializer),
+            Value::I8(v) => v.serialize(serializer),
+            Value::U16(v) => v.serialize(serializer),
+            Value::I16(v) => v.serialize(serializer),
+            Value::U32(v) => v.serialize(serializer),
+            Value::I32(v) => v.serialize(serializer),
+            Value::F32(v) => Shown(*v).serialize(serializer),
+            Value::Bool(v) => v.serialize(serializer),
+            Value::String(v) => Shown(v.as_slice()).serialize(serializer),
+            Value::Array(v) => Shown(v).serialize(serializer),
+            Value::U64(v) => v.serialize(serializer),
+            Value::I64(v) => v.serialize(serializer),
+            Value::F64(v) => Shown(*v).serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Shown<&Array> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Array::U8(v) => v.serialize(serializer),
+            Array::I8(v) => v.serialize(serializer),
+            Array::U16(v) => v.serialize(serializer),
+            Array::I16(v) => v.serialize(serializer),
+            Array::U32(v) => v.serialize(serializer),
+            Array::I32(v) => v.serialize(serializer),
+            Array::F32(v) => serializer.collect_seq(v.iter().map(|v| Shown(*v))),
+            Array::Bool(v) => v.serialize(serializer),
+            Array::String(v) => Shown(v).serialize(serializer),
+            Array::U64(v) => v.serialize(serializer),
+            Array::I64(v) => v.serialize(serializer),
+            Array::F64(v) => serializer.collect_seq(v.iter().map(|v| Shown(*v))),
+        }
+    }
+}
+
+impl Serialize for Shown<&Strings> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Shown))
+    }
+}
+
+impl Serialize for Shown<&[u8]> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(self.0))
+    }
+}
+
+impl Serialize for Shown<f32> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Shown(shortest(self.0)).serialize(serializer)
+    }
+}
+
+impl Serialize for Shown<f64> {
+    /// JSON has no infinities; they are shown as text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.collect_str(&self.0) }
+    }
 }

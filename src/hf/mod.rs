@@ -4,13 +4,15 @@ mod card;
 mod config;
 mod metadata;
 mod safetensors;
+mod sentence_transformers;
 
 use std::sync::Arc;
 
 use rawrz_vfs::{Bytes, FileContent, NodeId, TreeBuilder};
 use serde::Serialize;
 
-use crate::model::Model;
+pub use self::metadata::metadata;
+use crate::model::{Kind, Model};
 
 /// Which shape the folder has.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -54,12 +56,20 @@ pub fn add(model: &Arc<Model>, shards: Shards, tree: &mut TreeBuilder, parent: N
     }
     add("gguf/metadata.json", Arc::new(Bytes::from(metadata::json(&model.gguf))));
     add("README.md", Arc::new(Bytes::from(card::markdown(model))));
-    if let Some(weights) = &model.weights {
+    if let Some(weights) = &model.weights
+        && weights.kind == Kind::Adapter
+    {
+        add("adapter_config.json", Arc::new(Bytes::from(pretty(&weights.config))));
+        add("adapter_model.safetensors", Arc::new(safetensors::adapter(model, &weights.tensors)?));
+    } else if let Some(weights) = &model.weights {
         add("config.json", Arc::new(Bytes::from(pretty(&config::json(weights, &model.tokenizer.special)))));
         let files = safetensors::files(model, &weights.tensors, shards)?;
         add("model.safetensors.index.json", Arc::new(Bytes::from(pretty(&safetensors::index(&files)))));
-        for file in files {
+        for file in files.into_iter().chain(safetensors::modules(model, &weights.tensors)?) {
             add(&file.name.clone(), Arc::new(file));
+        }
+        for (path, content) in sentence_transformers::files(model, weights) {
+            add(&path, Arc::new(Bytes::from(pretty(&content))));
         }
     }
     Ok(())

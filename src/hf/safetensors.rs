@@ -41,7 +41,7 @@ pub fn files(
     tensors: &[VirtualTensor],
     shards: Shards,
 ) -> Result<Vec<SafetensorsFile>, Error> {
-    let parts = cut(tensors, shards);
+    let parts = cut(&tensors[..own(tensors)], shards);
     let name = |i: usize| match parts.len() {
         1 => "model.safetensors".to_owned(),
         n => format!("model-{:05}-of-{n:05}.safetensors", i + 1),
@@ -49,6 +49,37 @@ pub fn files(
     let file =
         |(i, part): (usize, &Range<usize>)| SafetensorsFile::new(name(i), model, tensors, part.clone());
     parts.iter().enumerate().map(file).collect()
+}
+
+/// The file of an adapter.
+///
+/// # Errors
+/// If its header would be larger than readers accept.
+pub fn adapter(model: &Arc<Model>, tensors: &[VirtualTensor]) -> Result<SafetensorsFile, Error> {
+    SafetensorsFile::new("adapter_model.safetensors".into(), model, tensors, 0..tensors.len())
+}
+
+/// The files of modules that follow the model proper: a tensor named `2_Dense/linear.weight` is `linear.weight` in the
+/// module's own file.
+///
+/// # Errors
+/// If a header would be larger than readers accept.
+pub fn modules(model: &Arc<Model>, tensors: &[VirtualTensor]) -> Result<Vec<SafetensorsFile>, Error> {
+    let mut files = Vec::new();
+    let mut start = own(tensors);
+    while let Some((folder, _)) = tensors.get(start).and_then(|t| t.name.split_once('/')) {
+        let len =
+            tensors[start..].iter().take_while(|t| t.name.split_once('/').map(|(f, _)| f) == Some(folder));
+        let end = start + len.count();
+        files.push(SafetensorsFile::new(format!("{folder}/model.safetensors"), model, tensors, start..end)?);
+        start = end;
+    }
+    Ok(files)
+}
+
+/// How many of the tensors are the model's own: those of modules come after them.
+fn own(tensors: &[VirtualTensor]) -> usize {
+    tensors.partition_point(|t| !t.name.contains('/'))
 }
 
 /// model.safetensors.index.json.
@@ -95,7 +126,8 @@ impl SafetensorsFile {
             let (begin, end) = (starts[starts.len() - 1], starts[starts.len() - 1] + tensor.len());
             let entry =
                 json!({"dtype": tensor.dtype.name(), "shape": tensor.shape, "data_offsets": [begin, end]});
-            map.insert(tensor.name.clone(), entry);
+            let name = tensor.name.rsplit('/').next().unwrap_or(&tensor.name);
+            map.insert(name.to_owned(), entry);
             starts.push(end);
         }
         let mut header = vec![0; 8];

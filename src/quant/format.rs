@@ -40,6 +40,23 @@ impl Format {
         self.decode_with(Isa::best(), dtype, blocks, values);
     }
 
+    /// Decodes whole blocks to elements of `dtype`, little-endian, through a scratch that stays in the L1
+    /// cache.
+    ///
+    /// # Panics
+    /// If `blocks` and `out` are not the same number of whole blocks, or as [`encode`](super::encode) does.
+    pub fn convert(&self, dtype: Dtype, blocks: &[u8], out: &mut [u8]) {
+        const LEN: usize = 2048;
+        let mut scratch = [0.0; LEN];
+        let blocks_len = LEN / self.block_len;
+        let pieces = blocks.chunks(blocks_len * self.block_bytes).zip(out.chunks_mut(LEN * dtype.width()));
+        for (blocks, out) in pieces {
+            let values = &mut scratch[..blocks.len() / self.block_bytes * self.block_len];
+            self.decode_for(dtype, blocks, values);
+            super::encode(dtype, values, out);
+        }
+    }
+
     /// [`decode_for`](Self::decode_for) with the kernel for `isa`; [`Isa::BASELINE`] is the reference.
     ///
     /// # Panics
@@ -75,23 +92,26 @@ pub fn format(id: u32) -> Option<&'static Format> {
 /// A row of [`FORMATS`]: id, name, decoder, and for a type stored as it is, its dtype and a decoder that
 /// rounds to odd.
 macro_rules! row {
-    ($id:literal, $name:literal, $decode:path) => {
-        row!(@ $id, $name, $decode, None, None)
+    ($id:literal, $name:literal, $($decode:ident)::+ $(<$ops:ident>)?) => {
+        row!(@ $id, $name, ($($decode)::+ $(<$ops>)?), $($decode)::+ $(::<row!(@portable $ops)>)?, None, None)
     };
-    ($id:literal, $name:literal, $decode:path, $dtype:expr) => {
-        row!(@ $id, $name, $decode, Some($dtype), None)
+    ($id:literal, $name:literal, $($decode:ident)::+, $dtype:expr) => {
+        row!(@ $id, $name, ($($decode)::+), $($decode)::+, Some($dtype), None)
     };
-    ($id:literal, $name:literal, $decode:path, $dtype:expr, $odd:path) => {
-        row!(@ $id, $name, $decode, Some($dtype), Some(kernels!($odd: u8 => f32)))
+    ($id:literal, $name:literal, $($decode:ident)::+, $dtype:expr, $($odd:ident)::+) => {
+        row!(
+            @ $id, $name, ($($decode)::+), $($decode)::+, Some($dtype), Some(kernels!($($odd)::+: u8 => f32))
+        )
     };
-    (@ $id:literal, $name:literal, $decode:path, $dtype:expr, $odd:expr) => {
+    (@portable $ops:ident) => { super::simd::Portable };
+    (@ $id:literal, $name:literal, ($($kernel:tt)+), $decode:expr, $dtype:expr, $odd:expr) => {
         Format {
             id: $id,
             name: $name,
             block_len: shape($decode).len,
             block_bytes: shape($decode).bytes,
             dtype: $dtype,
-            kernels: kernels!($decode: u8 => f32),
+            kernels: kernels!($($kernel)+: u8 => f32),
             odd: $odd,
         }
     };
@@ -105,35 +125,35 @@ pub static FORMATS: &[Format] = &[
     row!(1, "F16", float::f16, Dtype::F16),
     row!(2, "Q4_0", legacy::q4_0),
     row!(3, "Q4_1", legacy::q4_1),
-    row!(4, "MXFP4", mx::mxfp4_paired),
-    row!(6, "Q5_0", legacy::q5_0),
-    row!(7, "Q5_1", legacy::q5_1),
+    row!(4, "MXFP4", mx::mxfp4_paired<Ops>),
+    row!(6, "Q5_0", legacy::q5_0<Ops>),
+    row!(7, "Q5_1", legacy::q5_1<Ops>),
     row!(8, "Q8_0", legacy::q8_0),
-    row!(10, "Q2_K", k::q2_k),
-    row!(11, "Q3_K", k::q3_k),
+    row!(10, "Q2_K", k::q2_k<Ops>),
+    row!(11, "Q3_K", k::q3_k<Ops>),
     row!(12, "Q4_K", k::q4_k),
-    row!(13, "Q5_K", k::q5_k),
-    row!(14, "Q6_K", k::q6_k),
-    row!(16, "IQ2_XXS", iq::iq2_xxs),
-    row!(17, "IQ2_XS", iq::iq2_xs),
-    row!(18, "IQ3_XXS", iq::iq3_xxs),
-    row!(19, "IQ1_S", iq::iq1_s),
-    row!(20, "IQ4_NL", iq::iq4_nl),
-    row!(21, "IQ3_S", iq::iq3_s),
-    row!(22, "IQ2_S", iq::iq2_s),
-    row!(23, "IQ4_XS", iq::iq4_xs),
+    row!(13, "Q5_K", k::q5_k<Ops>),
+    row!(14, "Q6_K", k::q6_k<Ops>),
+    row!(16, "IQ2_XXS", iq::iq2_xxs<Ops>),
+    row!(17, "IQ2_XS", iq::iq2_xs<Ops>),
+    row!(18, "IQ3_XXS", iq::iq3_xxs<Ops>),
+    row!(19, "IQ1_S", iq::iq1_s<Ops>),
+    row!(20, "IQ4_NL", iq::iq4_nl<Ops>),
+    row!(21, "IQ3_S", iq::iq3_s<Ops>),
+    row!(22, "IQ2_S", iq::iq2_s<Ops>),
+    row!(23, "IQ4_XS", iq::iq4_xs<Ops>),
     row!(24, "I8", float::i8, Dtype::I8),
     row!(25, "I16", float::i16, Dtype::I16),
     row!(26, "I32", float::i32, Dtype::I32),
     row!(27, "I64", float::i64, Dtype::I64),
     row!(28, "F64", float::f64, Dtype::F64, float::f64_odd),
-    row!(29, "IQ1_M", iq::iq1_m),
+    row!(29, "IQ1_M", iq::iq1_m<Ops>),
     row!(30, "BF16", float::bf16, Dtype::Bf16),
     row!(34, "TQ1_0", ternary::tq1_0),
-    row!(35, "TQ2_0", ternary::tq2_0),
-    row!(39, "MXFP4", mx::mxfp4),
-    row!(40, "NVFP4", mx::nvfp4),
-    row!(41, "Q1_0", ternary::q1_0),
+    row!(35, "TQ2_0", ternary::tq2_0<Ops>),
+    row!(39, "MXFP4", mx::mxfp4<Ops>),
+    row!(40, "NVFP4", mx::nvfp4<Ops>),
+    row!(41, "Q1_0", ternary::q1_0<Ops>),
     row!(42, "Q2_0", ternary::q2_0),
 ];
 

@@ -5,36 +5,50 @@
 //! eight values is stored as eight 2-bit codes, one of four values as four 3-bit codes, first value lowest;
 //! the compiler expands codes to values.
 
-/// Points of IQ1_S and IQ1_M.
-pub(super) static IQ1: [[i8; 8]; 2048] = points(&IQ1_S_CODES, 2, &[-1, 0, 1]);
+/// Points of IQ1_S and IQ1_M, times eight: their shift of one eighth is then a whole number too.
+pub(super) static IQ1: [u64; 2048] = eights(&IQ1_S_CODES, &[-8, 0, 8]);
 /// Points of IQ2_XXS.
-pub(super) static IQ2_XXS: [[i8; 8]; 256] = points(&IQ2_XXS_CODES, 2, &[8, 25, 43]);
+pub(super) static IQ2_XXS: [u64; 256] = eights(&IQ2_XXS_CODES, &[8, 25, 43]);
 /// Points of IQ2_XS.
-pub(super) static IQ2_XS: [[i8; 8]; 512] = points(&IQ2_XS_CODES, 2, &[8, 25, 43]);
+pub(super) static IQ2_XS: [u64; 512] = eights(&IQ2_XS_CODES, &[8, 25, 43]);
 /// Points of IQ2_S.
-pub(super) static IQ2_S: [[i8; 8]; 1024] = points(&IQ2_S_CODES, 2, &[8, 25, 43]);
+pub(super) static IQ2_S: [u64; 1024] = eights(&IQ2_S_CODES, &[8, 25, 43]);
 /// Points of IQ3_XXS.
-pub(super) static IQ3_XXS: [[i8; 4]; 256] = points(&IQ3_XXS_CODES, 3, &[4, 12, 20, 28, 36, 44, 52, 62]);
+pub(super) static IQ3_XXS: [u32; 256] = fours(&IQ3_XXS_CODES, &[4, 12, 20, 28, 36, 44, 52, 62]);
 /// Points of IQ3_S.
-pub(super) static IQ3_S: [[i8; 4]; 512] = points(&IQ3_S_CODES, 3, &[1, 3, 5, 7, 9, 11, 13, 15]);
+pub(super) static IQ3_S: [u32; 512] = fours(&IQ3_S_CODES, &[1, 3, 5, 7, 9, 11, 13, 15]);
 
-/// Expands packed codes of `bits` bits each to the values that they index.
-const fn points<const LEN: usize, const N: usize>(
-    codes: &[u16; N],
-    bits: usize,
-    values: &[i8],
-) -> [[i8; LEN]; N] {
-    let mut points = [[0; LEN]; N];
+/// Points of eight two-bit codes.
+const fn eights<const N: usize>(codes: &[u16; N], values: &[i8]) -> [u64; N] {
+    let mut points = [0; N];
     let mut n = 0;
     while n < N {
-        let mut j = 0;
-        while j < LEN {
-            points[n][j] = values[(codes[n] >> (bits * j)) as usize & ((1 << bits) - 1)];
-            j += 1;
-        }
+        points[n] = u64::from_le_bytes(point(codes[n], 2, values));
         n += 1;
     }
     points
+}
+
+/// Points of four three-bit codes.
+const fn fours<const N: usize>(codes: &[u16; N], values: &[i8]) -> [u32; N] {
+    let mut points = [0; N];
+    let mut n = 0;
+    while n < N {
+        points[n] = u32::from_le_bytes(point(codes[n], 3, values));
+        n += 1;
+    }
+    points
+}
+
+/// The values that packed codes of `bits` bits each index.
+const fn point<const LEN: usize>(codes: u16, bits: usize, values: &[i8]) -> [u8; LEN] {
+    let mut point = [0; LEN];
+    let mut j = 0;
+    while j < LEN {
+        point[j] = values[(codes >> (bits * j)) as usize & ((1 << bits) - 1)] as u8;
+        j += 1;
+    }
+    point
 }
 
 const IQ1_S_CODES: [u16; 2048] = [
@@ -409,29 +423,32 @@ const IQ3_S_CODES: [u16; 512] = [
 mod tests {
     use sha2::{Digest, Sha256};
 
-    fn sha256(bytes: impl Iterator<Item = i8>) -> String {
-        let bytes: Vec<u8> = bytes.map(|value| value as u8).collect();
+    fn sha256<const N: usize>(points: impl Iterator<Item = [u8; N]>) -> String {
+        let bytes: Vec<u8> = points.flatten().collect();
         Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The digests are of ggml's `iq*_grid` arrays in little-endian order.
     #[test]
     fn grids_are_ggmls() {
-        let eights: [(&[[i8; 8]], &str); 4] = [
-            (&super::IQ1, "07540ffc1aeaf6ad4d97e96b0fcc765aae39671d4ae4a27bbd0e796fde167c6a"),
+        assert_eq!(
+            sha256(super::IQ1.iter().map(|point| point.to_le_bytes().map(|value| (value as i8 / 8) as u8))),
+            "07540ffc1aeaf6ad4d97e96b0fcc765aae39671d4ae4a27bbd0e796fde167c6a"
+        );
+        let eights: [(&[u64], &str); 3] = [
             (&super::IQ2_XXS, "05826b5d3e472a3a78f196be62ac78acf81df0f909626e12ab9fa2a5d490dd54"),
             (&super::IQ2_XS, "06e47aaca60b4dc1d9b5a3f34540437058a6b142b4d7a59d5ded769b4d1bf1de"),
             (&super::IQ2_S, "e1aa1473412b0552c2174c30ef22ab4073f6a181b85a17056e8249bd2932fd88"),
         ];
         for (grid, digest) in eights {
-            assert_eq!(sha256(grid.iter().flatten().copied()), digest);
+            assert_eq!(sha256(grid.iter().map(|point| point.to_le_bytes())), digest);
         }
-        let fours: [(&[[i8; 4]], &str); 2] = [
+        let fours: [(&[u32], &str); 2] = [
             (&super::IQ3_XXS, "46e35f5a997efdee6c99ce57854c8a0d4f0ff8ca57e5e8a60c0793ea580acf5d"),
             (&super::IQ3_S, "bd1af4945a1717c65610b0284e4628b9a1ba3b306fae3a06f6e5f597356e349f"),
         ];
         for (grid, digest) in fours {
-            assert_eq!(sha256(grid.iter().flatten().copied()), digest);
+            assert_eq!(sha256(grid.iter().map(|point| point.to_le_bytes())), digest);
         }
     }
 }

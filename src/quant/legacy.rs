@@ -4,7 +4,7 @@
 //! bits of Q5 stand in a 32-bit word, bit `j` for weight `j`.
 
 use super::float::half_at;
-use super::simd::field;
+use super::simd::{Ops, field};
 
 /// `scale f16 | codes 16`
 #[inline(always)]
@@ -30,9 +30,9 @@ pub(super) fn q4_1(block: &[u8; 20], values: &mut [f32; 32]) {
 
 /// `scale f16 | fifth bits 4 | codes 16`
 #[inline(always)]
-pub(super) fn q5_0(block: &[u8; 22], values: &mut [f32; 32]) {
+pub(super) fn q5_0<O: Ops>(block: &[u8; 22], values: &mut [f32; 32]) {
     let scale = half_at(block, 0);
-    let codes = five_bit_codes(field(block, 2), field(block, 6));
+    let codes = five_bit_codes::<O>(field(block, 2), field(block, 6));
     for j in 0..32 {
         values[j] = scale * f32::from(codes[j] as i8 - 16);
     }
@@ -40,9 +40,9 @@ pub(super) fn q5_0(block: &[u8; 22], values: &mut [f32; 32]) {
 
 /// `scale f16 | minimum f16 | fifth bits 4 | codes 16`
 #[inline(always)]
-pub(super) fn q5_1(block: &[u8; 24], values: &mut [f32; 32]) {
+pub(super) fn q5_1<O: Ops>(block: &[u8; 24], values: &mut [f32; 32]) {
     let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
-    let codes = five_bit_codes(field(block, 4), field(block, 8));
+    let codes = five_bit_codes::<O>(field(block, 4), field(block, 8));
     for j in 0..32 {
         values[j] = scale * f32::from(codes[j]) + minimum;
     }
@@ -59,12 +59,11 @@ pub(super) fn q8_0(block: &[u8; 34], values: &mut [f32; 32]) {
 }
 
 #[inline(always)]
-fn five_bit_codes(fifths: &[u8; 4], nibbles: &[u8; 16]) -> [u8; 32] {
-    let fifths = u32::from_le_bytes(*fifths);
-    let mut codes = [0; 32];
+fn five_bit_codes<O: Ops>(fifths: &[u8; 4], nibbles: &[u8; 16]) -> [u8; 32] {
+    let mut codes = O::spread(u32::from_le_bytes(*fifths)).map(|fifth| fifth & 16);
     for j in 0..16 {
-        codes[j] = nibbles[j] & 15 | ((fifths >> j & 1) << 4) as u8;
-        codes[j + 16] = nibbles[j] >> 4 | ((fifths >> (j + 16) & 1) << 4) as u8;
+        codes[j] |= nibbles[j] & 15;
+        codes[j + 16] |= nibbles[j] >> 4;
     }
     codes
 }

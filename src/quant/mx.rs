@@ -1,6 +1,6 @@
 //! Four-bit floats (e2m1) with an eight-bit scale each 32 or 16 weights.
 
-use super::simd::field;
+use super::simd::{Ops, each_by_itself, field, nibbles, scaled};
 
 /// The values of e2m1, doubled so that they are whole; the scale is halved in return.
 ///
@@ -11,12 +11,12 @@ const DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -
 ///
 /// Byte `j` holds weight `j` in its low nibble and weight `j + 16` in its high one.
 #[inline(always)]
-pub(super) fn mxfp4(block: &[u8; 17], values: &mut [f32; 32]) {
+pub(super) fn mxfp4<O: Ops>(block: &[u8; 17], values: &mut [f32; 32]) {
     let scale = half_of_e8m0(block[0]);
     let codes: &[u8; 16] = field(block, 1);
-    for j in 0..16 {
-        values[j] = scale * f32::from(DOUBLED[usize::from(codes[j] & 15)]);
-        values[j + 16] = scale * f32::from(DOUBLED[usize::from(codes[j] >> 4)]);
+    let doubled = O::lookup(&DOUBLED, nibbles(codes));
+    for j in 0..32 {
+        values[j] = scale * f32::from(doubled[j]);
     }
 }
 
@@ -25,12 +25,12 @@ pub(super) fn mxfp4(block: &[u8; 17], values: &mut [f32; 32]) {
 /// Byte `j` holds weights `2 j` and `2 j + 1`, as in the published checkpoint: Ollama reorders the nibbles
 /// when it loads such a file (ml/backend/ggml/ggml.go, "transform a1b2c3 ... x7y8z9 -> 71xa82yb93zc").
 #[inline(always)]
-pub(super) fn mxfp4_paired(block: &[u8; 17], values: &mut [f32; 32]) {
+pub(super) fn mxfp4_paired<O: Ops>(block: &[u8; 17], values: &mut [f32; 32]) {
     let scale = half_of_e8m0(block[0]);
     let codes: &[u8; 16] = field(block, 1);
-    for j in 0..16 {
-        values[2 * j] = scale * f32::from(DOUBLED[usize::from(codes[j] & 15)]);
-        values[2 * j + 1] = scale * f32::from(DOUBLED[usize::from(codes[j] >> 4)]);
+    let doubled = O::lookup(&DOUBLED, std::array::from_fn(|j| codes[j / 2] >> (j % 2 * 4) & 15));
+    for j in 0..32 {
+        values[j] = scale * f32::from(doubled[j]);
     }
 }
 
@@ -39,14 +39,17 @@ pub(super) fn mxfp4_paired(block: &[u8; 17], values: &mut [f32; 32]) {
 /// Scale `s` belongs to the 16 weights from `16 s`, whose codes are bytes `8 s` on: weight `j` low, `j + 8`
 /// high nibble. The tensor's own scale, a tensor beside it, is not applied here.
 #[inline(always)]
-pub(super) fn nvfp4(block: &[u8; 36], values: &mut [f32; 64]) {
+pub(super) fn nvfp4<O: Ops>(block: &[u8; 36], values: &mut [f32; 64]) {
+    let mut scales = [0.0; 4];
     for s in 0..4 {
-        let scale = half_of_e4m3(block[s]);
-        let codes: &[u8; 8] = field(block, 4 + 8 * s);
-        for j in 0..8 {
-            values[16 * s + j] = scale * f32::from(DOUBLED[usize::from(codes[j] & 15)]);
-            values[16 * s + j + 8] = scale * f32::from(DOUBLED[usize::from(codes[j] >> 4)]);
-        }
+        scales[s] = half_of_e4m3(block[s]);
+    }
+    for (s, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        each_by_itself();
+        let codes: &[u8; 16] = field(block, 4 + 16 * s);
+        let doubled =
+            O::lookup(&DOUBLED, std::array::from_fn(|j| codes[j / 16 * 8 + j % 8] >> (j % 16 / 8 * 4) & 15));
+        scaled([scales[2 * s], scales[2 * s + 1]], &doubled, values);
     }
 }
 

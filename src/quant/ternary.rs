@@ -1,7 +1,7 @@
 //! Types of one or two bits a weight, codes read as they are: `scale * (code - 1)`, or plus or minus `scale`.
 
 use super::float::half_at;
-use super::simd::field;
+use super::simd::{Ops, each_by_itself, field};
 
 /// `trits 48 | trits 4 | scale f16`
 ///
@@ -12,11 +12,11 @@ use super::simd::field;
 pub(super) fn tq1_0(block: &[u8; 54], values: &mut [f32; 256]) {
     let scale = half_at(block, 52);
     for n in 0..5 {
-        trits(field::<32>(block, 0), n, scale, &mut values[32 * n..]);
-        trits(field::<16>(block, 32), n, scale, &mut values[160 + 16 * n..]);
+        trits(field::<_, 32>(block, 0), n, scale, &mut values[32 * n..]);
+        trits(field::<_, 16>(block, 32), n, scale, &mut values[160 + 16 * n..]);
     }
     for n in 0..4 {
-        trits(field::<4>(block, 48), n, scale, &mut values[240 + 4 * n..]);
+        trits(field::<_, 4>(block, 48), n, scale, &mut values[240 + 4 * n..]);
     }
 }
 
@@ -35,12 +35,13 @@ fn trits<const N: usize>(bytes: &[u8; N], n: usize, scale: f32, values: &mut [f3
 /// Byte `c` of each half holds weights `c`, `c + 32`, `c + 64` and `c + 96` of the half in its four two-bit
 /// fields.
 #[inline(always)]
-pub(super) fn tq2_0(block: &[u8; 66], values: &mut [f32; 256]) {
+pub(super) fn tq2_0<O: Ops>(block: &[u8; 66], values: &mut [f32; 256]) {
     let scale = half_at(block, 64);
-    for run in 0..8 {
-        let codes: &[u8; 32] = field(block, 32 * (run / 4));
+    for (run, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        each_by_itself();
+        let codes = O::bit_fields(field(block, 32 * (run / 4)), run % 4 * 2, 3);
         for l in 0..32 {
-            values[32 * run + l] = scale * f32::from((codes[l] >> (2 * (run % 4)) & 3) as i8 - 1);
+            values[l] = scale * f32::from(codes[l] as i8 - 1);
         }
     }
 }
@@ -49,12 +50,13 @@ pub(super) fn tq2_0(block: &[u8; 66], values: &mut [f32; 256]) {
 ///
 /// Weight `j` is the scale if bit `j` is set, and minus the scale if not.
 #[inline(always)]
-pub(super) fn q1_0(block: &[u8; 18], values: &mut [f32; 128]) {
+pub(super) fn q1_0<O: Ops>(block: &[u8; 18], values: &mut [f32; 128]) {
     let scale = half_at(block, 0);
-    let bits: &[u8; 16] = field(block, 2);
-    for (values, bits) in values.as_chunks_mut::<8>().0.iter_mut().zip(bits) {
-        for j in 0..8 {
-            values[j] = if bits >> j & 1 != 0 { scale } else { -scale };
+    for run in 0..4 {
+        each_by_itself();
+        let set = O::spread(u32::from_le_bytes(*field(block, 2 + 4 * run)));
+        for j in 0..32 {
+            values[32 * run + j] = if set[j] != 0 { scale } else { -scale };
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rawrz_vfs::{Error, Source};
 
-use super::{ElementOp, Strides};
-use crate::quant::{self, Dtype, Format};
+use super::{ElementOp, Strides, Target};
+use crate::quant::{Dtype, Format};
 
 /// Bytes read from the source at a time. Large enough that a read costs little beside decoding what it brings, small
 /// enough to stay in the second-level cache.
@@ -126,19 +126,19 @@ impl Leaf {
         fits.then(|| (&self.stored.source, self.stored.offset + element * dtype.width() as u64))
     }
 
-    /// Writes the elements from `start` on, encoded as `dtype`, until `out` is full.
-    pub fn fill(&self, start: u64, dtype: Dtype, out: &mut [u8]) -> Result<(), Error> {
-        SCRATCH.with_borrow_mut(|scratch| self.fill_with(start, dtype, out, scratch))
+    /// Writes the elements from `start` on, encoded for `to`, until `out` is full.
+    pub fn fill(&self, start: u64, to: &Target, out: &mut [u8]) -> Result<(), Error> {
+        SCRATCH.with_borrow_mut(|scratch| self.fill_with(start, to, out, scratch))
     }
 
     fn fill_with(
         &self,
         mut at: u64,
-        dtype: Dtype,
+        to: &Target,
         mut out: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let width = dtype.width();
+        let width = to.dtype.width();
         while !out.is_empty() {
             let (row, column) = (at / self.row_len(), at % self.row_len());
             let wanted = (out.len() / width) as u64;
@@ -149,20 +149,18 @@ impl Leaf {
             if let Some(columns) = &self.columns {
                 taken = wanted.min(in_row);
                 (filled, out) = out.split_at_mut(taken as usize * width);
-                self.fill_permuted(source_row, columns, column, dtype, filled, scratch)?;
+                self.fill_permuted(source_row, columns, column, to, filled, scratch)?;
             } else if step == 1 {
                 taken = wanted.min((run - 1) * self.row_len() + in_row);
                 (filled, out) = out.split_at_mut(taken as usize * width);
-                self.fill_contiguous(source_row * self.row_len() + column, dtype, filled, scratch)?;
+                self.fill_contiguous(source_row * self.row_len() + column, to, filled, scratch)?;
             } else {
                 let rows = self.rows_at_once(run, step, (column + wanted).div_ceil(self.row_len()));
                 taken = wanted.min((rows - 1) * self.row_len() + in_row);
                 (filled, out) = out.split_at_mut(taken as usize * width);
                 match rows {
-                    1 => {
-                        self.fill_contiguous(source_row * self.row_len() + column, dtype, filled, scratch)?
-                    }
-                    _ => self.fill_gathered(source_row, step, column, dtype, filled, scratch)?,
+                    1 => self.fill_contiguous(source_row * self.row_len() + column, to, filled, scratch)?,
+                    _ => self.fill_gathered(source_row, step, column, to, filled, scratch)?,
                 }
             }
             at += taken;
@@ -180,25 +178,28 @@ impl Leaf {
     fn fill_contiguous(
         &self,
         start: u64,
-        dtype: Dtype,
+        to: &Target,
         out: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        if self.is_plain(dtype) {
-            return self.stored.source.read_exact_at(self.stored.offset + start * dtype.width() as u64, out);
+        if self.is_plain(to.dtype) {
+            return self
+                .stored
+                .source
+                .read_exact_at(self.stored.offset + start * to.dtype.width() as u64, out);
         }
         let Format { block_len, block_bytes, .. } = *self.stored.format;
         let mut block = start / block_len as u64;
         let mut skip = (start % block_len as u64) as usize;
         let mut rest = out;
         while !rest.is_empty() {
-            let elements = rest.len() / dtype.width();
+            let elements = rest.len() / to.dtype.width();
             let blocks = (skip + elements).div_ceil(block_len).min(RAW_BYTES / block_bytes);
             let raw = &mut scratch.raw[..blocks * block_bytes];
             self.stored.source.read_exact_at(self.stored.offset + block * block_bytes as u64, raw)?;
             let taken = elements.min(blocks * block_len - skip);
-            let (now, later) = rest.split_at_mut(taken * dtype.width());
-            self.emit(raw, skip, dtype, now, &mut scratch.values);
+            let (now, later) = rest.split_at_mut(taken * to.dtype.width());
+            self.emit(raw, skip, to, now, &mut scratch.values);
             rest = later;
             block += blocks as u64;
             skip = 0;
@@ -212,25 +213,25 @@ impl Leaf {
         source_row: u64,
         step: u64,
         column: u64,
-        dtype: Dtype,
+        to: &Target,
         out: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         let row_bytes = self.stored.row_bytes() as usize;
         let row_len = self.row_len() as usize;
-        let rows = (column as usize + out.len() / dtype.width()).div_ceil(row_len);
+        let rows = (column as usize + out.len() / to.dtype.width()).div_ceil(row_len);
         let raw = &mut scratch.raw[..((rows - 1) * step as usize + 1) * row_bytes];
         self.stored.source.read_exact_at(self.stored.offset + source_row * row_bytes as u64, raw)?;
         let mut rest = out;
         for row in 0..rows {
             let column = if row == 0 { column as usize } else { 0 };
-            let (now, later) = rest.split_at_mut(((row_len - column) * dtype.width()).min(rest.len()));
+            let (now, later) = rest.split_at_mut(((row_len - column) * to.dtype.width()).min(rest.len()));
             let stored = &raw[row * step as usize * row_bytes..][..row_bytes];
             let Format { block_len, block_bytes, .. } = *self.stored.format;
             self.emit(
                 &stored[column / block_len * block_bytes..],
                 column % block_len,
-                dtype,
+                to,
                 now,
                 &mut scratch.values,
             );
@@ -245,18 +246,18 @@ impl Leaf {
         source_row: u64,
         columns: &Strides,
         column: u64,
-        dtype: Dtype,
+        to: &Target,
         out: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let width = dtype.width();
+        let width = to.dtype.width();
         let mut column = column;
         let mut rest = out;
         while !rest.is_empty() {
             let (run, step) = columns.run(column);
             let taken = if step == 1 { run.min((rest.len() / width) as u64) } else { 1 };
             let (now, later) = rest.split_at_mut(taken as usize * width);
-            self.fill_contiguous(source_row * self.row_len() + columns.at(column), dtype, now, scratch)?;
+            self.fill_contiguous(source_row * self.row_len() + columns.at(column), to, now, scratch)?;
             rest = later;
             column += taken;
         }
@@ -264,25 +265,25 @@ impl Leaf {
     }
 
     /// Decodes from `raw`, which starts with a whole block, all but the first `skip` elements until `out` is full.
-    fn emit(&self, raw: &[u8], mut skip: usize, dtype: Dtype, out: &mut [u8], values: &mut [f32; VALUES]) {
-        if self.is_plain(dtype) {
-            return out.copy_from_slice(&raw[skip * dtype.width()..][..out.len()]);
+    fn emit(&self, raw: &[u8], mut skip: usize, to: &Target, out: &mut [u8], values: &mut [f32; VALUES]) {
+        if self.is_plain(to.dtype) {
+            return out.copy_from_slice(&raw[skip * to.dtype.width()..][..out.len()]);
         }
         let Format { block_len, block_bytes, .. } = *self.stored.format;
         let mut raw = raw;
         let mut rest = out;
         while !rest.is_empty() {
-            let elements = rest.len() / dtype.width();
+            let elements = rest.len() / to.dtype.width();
             let blocks = (skip + elements).div_ceil(block_len).min(VALUES / block_len);
             let values = &mut values[..blocks * block_len];
-            self.stored.format.decode_for(dtype, &raw[..blocks * block_bytes], values);
+            self.stored.format.decode_for(to.dtype, &raw[..blocks * block_bytes], values);
             let taken = elements.min(values.len() - skip);
             let values = &mut values[skip..skip + taken];
             if let Some(op) = self.op {
-                op.apply(dtype, values);
+                op.apply(to.dtype, values);
             }
-            let (now, later) = rest.split_at_mut(taken * dtype.width());
-            quant::encode(dtype, values, now);
+            let (now, later) = rest.split_at_mut(taken * to.dtype.width());
+            to.encode(values, now);
             raw = &raw[blocks * block_bytes..];
             rest = later;
             skip = 0;

@@ -6,8 +6,8 @@ use rawrz_vfs::{Error, Source};
 
 use super::leaf::{Leaf, Stored};
 use super::transpose::{TileCache, Transpose};
-use super::{ElementOp, Strides};
-use crate::quant::{self, Dtype, Format};
+use super::{ElementOp, Strides, Target};
+use crate::quant::{Dtype, Format};
 
 /// Rows of equal length, resolved on read. A tensor of one axis is as many rows of one element.
 ///
@@ -25,9 +25,28 @@ enum Body {
     Constant(f32),
     /// Parts one below the other, with the first element of each.
     Stack(Vec<(u64, Matrix)>),
-    /// Row `r` is row `r / n` of part `r % n`.
-    Interleave(Vec<Matrix>),
+    /// Runs of all parts in turn.
+    Interleave(Runs),
     Transpose(Transpose),
+}
+
+/// Parts that are each cut into equally many runs of elements.
+struct Runs {
+    /// The parts, with the first element of each one's run among those of a turn.
+    parts: Vec<(u64, Matrix)>,
+    /// Elements of a turn: a run of each part.
+    turn: u64,
+}
+
+impl Runs {
+    /// The part that holds an element, where in it, and how many more of the part follow.
+    fn locate(&self, element: u64) -> (&Matrix, u64, u64) {
+        let (turn, within) = (element / self.turn, element % self.turn);
+        let next = self.parts.partition_point(|(start, _)| *start <= within);
+        let (start, part) = &self.parts[next - 1];
+        let end = self.parts.get(next).map_or(self.turn, |(start, _)| *start);
+        (part, turn * (end - start) + within - start, end - within)
+    }
 }
 
 impl Matrix {
@@ -60,10 +79,25 @@ impl Matrix {
 
     /// Rows of the parts in turn: the first of each, then the second of each.
     pub fn interleave(parts: Vec<Self>) -> Option<Self> {
-        let (rows, row_len) = parts.first().map(|p| (p.rows, p.row_len))?;
-        let fits = parts.iter().all(|p| (p.rows, p.row_len) == (rows, row_len));
-        let total = rows.checked_mul(parts.len() as u64)?;
-        fits.then(|| Self { rows: total, row_len, body: Body::Interleave(parts) })
+        let rows = parts.first()?.rows;
+        parts.iter().all(|p| p.rows == rows).then(|| Self::interleave_runs(parts, rows))?
+    }
+
+    /// Each part cut into `runs` runs of equally many rows: the first run of each part, then the second of each.
+    pub fn interleave_runs(parts: Vec<Self>, runs: u64) -> Option<Self> {
+        let row_len = parts.first()?.row_len;
+        let mut rows = 0_u64;
+        let mut placed = Vec::with_capacity(parts.len());
+        for part in parts {
+            if part.row_len != row_len || part.rows == 0 || part.rows % runs.max(1) != 0 {
+                return None;
+            }
+            let start = rows.checked_div(runs)?.checked_mul(row_len)?;
+            rows = rows.checked_add(part.rows)?;
+            placed.push((start, part));
+        }
+        let turn = rows.checked_mul(row_len)?.checked_div(runs)?;
+        Some(Self { rows, row_len, body: Body::Interleave(Runs { parts: placed, turn }) })
     }
 
     /// Rows and columns exchanged.
@@ -78,7 +112,7 @@ impl Matrix {
             Body::Stored(leaf) if leaf.row_len() == self.row_len => Body::Stored(leaf.select_rows(rows)?),
             Body::Constant(value) => Body::Constant(*value),
             Body::Stack(parts) => return self.select_from_stack(parts, rows),
-            Body::Interleave(parts) => return self.select_from_interleaved(parts, rows),
+            Body::Interleave(runs) => return self.select_from_interleaved(runs, rows),
             Body::Stored(_) | Body::Transpose(_) => return None,
         };
         Some(Self { rows: rows.len(), row_len: self.row_len, body })
@@ -96,15 +130,20 @@ impl Matrix {
     }
 
     /// A slice of interleaved rows that begins and ends between turns.
-    fn select_from_interleaved(&self, parts: &[Self], rows: &Strides) -> Option<Self> {
-        let count = parts.len() as u64;
-        let (start, len) = (rows.at(0), rows.len());
-        let whole = rows.run(0) == (len, 1) && start % count == 0 && len.is_multiple_of(count);
-        if !whole || parts[0].row_len != self.row_len {
+    fn select_from_interleaved(&self, runs: &Runs, rows: &Strides) -> Option<Self> {
+        if runs.parts.iter().any(|(_, p)| p.row_len != self.row_len) {
             return None;
         }
-        let of_each = Strides::range(start / count, len / count);
-        Self::interleave(parts.iter().map(|p| p.select_rows(&of_each)).collect::<Option<_>>()?)
+        let (turn, turns) = (runs.turn / self.row_len, self.elements() / runs.turn);
+        let (start, len) = (rows.at(0), rows.len());
+        if rows.run(0) != (len, 1) || !start.is_multiple_of(turn) || !len.is_multiple_of(turn) {
+            return None;
+        }
+        let of_each = |part: &Self| {
+            let run = part.rows / turns;
+            part.select_rows(&Strides::range(start / turn * run, len / turn * run))
+        };
+        Self::interleave_runs(runs.parts.iter().map(|(_, p)| of_each(p)).collect::<Option<_>>()?, len / turn)
     }
 
     /// A view of a stack: the parts of a slice of it, or a view that lies within one part.
@@ -146,7 +185,11 @@ impl Matrix {
                 let each = parts.iter().map(|(start, part)| Some((*start, part.with_op(op)?)));
                 Body::Stack(each.collect::<Option<_>>()?)
             }
-            Body::Constant(_) | Body::Interleave(_) | Body::Transpose(_) => return None,
+            Body::Interleave(runs) => {
+                let each = runs.parts.iter().map(|(start, part)| Some((*start, part.with_op(op)?)));
+                Body::Interleave(Runs { parts: each.collect::<Option<_>>()?, turn: runs.turn })
+            }
+            Body::Constant(_) | Body::Transpose(_) => return None,
         };
         Some(Self { body, ..*self })
     }
@@ -185,7 +228,7 @@ impl Matrix {
             Body::Stored(leaf) => Some(leaf.format()),
             Body::Constant(_) => None,
             Body::Stack(parts) => parts.iter().find_map(|(_, p)| p.first_format()),
-            Body::Interleave(parts) => parts.iter().find_map(Self::first_format),
+            Body::Interleave(runs) => runs.parts.iter().find_map(|(_, p)| p.first_format()),
             Body::Transpose(transpose) => transpose.of().first_format(),
         }
     }
@@ -195,7 +238,7 @@ impl Matrix {
             Body::Stored(leaf) => Some(leaf.first_stored()),
             Body::Constant(_) => None,
             Body::Stack(parts) => parts.iter().find_map(|(_, p)| p.first_stored()),
-            Body::Interleave(parts) => parts.iter().find_map(Self::first_stored),
+            Body::Interleave(runs) => runs.parts.iter().find_map(|(_, p)| p.first_stored()),
             Body::Transpose(transpose) => transpose.of().first_stored(),
         }
     }
@@ -209,33 +252,34 @@ impl Matrix {
                 let within = start - first;
                 (within + len <= part.elements()).then(|| part.verbatim(within, len, dtype)).flatten()
             }
-            Body::Constant(_) | Body::Interleave(_) | Body::Transpose(_) => None,
+            Body::Interleave(runs) => {
+                let (part, from, left) = runs.locate(start);
+                (len <= left).then(|| part.verbatim(from, len, dtype)).flatten()
+            }
+            Body::Constant(_) | Body::Transpose(_) => None,
         }
     }
 
-    /// Writes the elements from `start` on, encoded as `dtype`, until `out` is full.
-    pub(super) fn fill(&self, start: u64, dtype: Dtype, out: &mut [u8]) -> Result<(), Error> {
+    /// Writes the elements from `start` on, encoded for `to`, until `out` is full.
+    pub(super) fn fill(&self, start: u64, to: &Target, out: &mut [u8]) -> Result<(), Error> {
         match &self.body {
-            Body::Stored(leaf) => leaf.fill(start, dtype, out),
+            Body::Stored(leaf) => leaf.fill(start, to, out),
             Body::Constant(value) => {
                 let mut element = [0; 8];
-                let element = &mut element[..dtype.width()];
-                quant::encode(dtype, &[*value], element);
-                out.chunks_exact_mut(dtype.width()).for_each(|e| e.copy_from_slice(element));
+                let element = &mut element[..to.dtype.width()];
+                to.encode(&[*value], element);
+                out.chunks_exact_mut(to.dtype.width()).for_each(|e| e.copy_from_slice(element));
                 Ok(())
             }
-            Body::Stack(parts) => in_pieces(start, dtype, out, |at, wanted| {
+            Body::Stack(parts) => in_pieces(start, to, out, |at, wanted| {
                 let (first, part) = part_at(parts, at);
                 (part, at - first, wanted.min(part.elements() - (at - first)))
             }),
-            Body::Interleave(parts) => in_pieces(start, dtype, out, |at, wanted| {
-                let row_len = parts[0].row_len; // that of this matrix may be another: see `reshaped`
-                let (row, column) = (at / row_len, at % row_len);
-                let count = parts.len() as u64;
-                let part = &parts[(row % count) as usize];
-                (part, row / count * row_len + column, wanted.min(row_len - column))
+            Body::Interleave(runs) => in_pieces(start, to, out, |at, wanted| {
+                let (part, from, left) = runs.locate(at);
+                (part, from, wanted.min(left))
             }),
-            Body::Transpose(transpose) => transpose.fill(start, dtype, out),
+            Body::Transpose(transpose) => transpose.fill(start, to, out),
         }
     }
 }
@@ -249,16 +293,16 @@ fn part_at(parts: &[(u64, Matrix)], element: u64) -> (u64, &Matrix) {
 /// Fills `out` piece by piece: `locate(element, wanted)` says which matrix holds it, from where on and how many.
 fn in_pieces<'a>(
     start: u64,
-    dtype: Dtype,
+    to: &Target,
     out: &mut [u8],
     locate: impl Fn(u64, u64) -> (&'a Matrix, u64, u64),
 ) -> Result<(), Error> {
     let mut at = start;
     let mut rest = out;
     while !rest.is_empty() {
-        let (part, from, len) = locate(at, (rest.len() / dtype.width()) as u64);
-        let (now, later) = rest.split_at_mut(len as usize * dtype.width());
-        part.fill(from, dtype, now)?;
+        let (part, from, len) = locate(at, (rest.len() / to.dtype.width()) as u64);
+        let (now, later) = rest.split_at_mut(len as usize * to.dtype.width());
+        part.fill(from, to, now)?;
         rest = later;
         at += len;
     }

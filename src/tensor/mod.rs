@@ -8,9 +8,11 @@ mod leaf;
 mod matrix;
 mod op;
 mod strides;
+mod target;
 mod transpose;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rawrz_vfs::{Error, Source, Verbatim};
 
@@ -20,6 +22,7 @@ pub use op::ElementOp;
 pub use strides::{Axis, Strides};
 pub use transpose::TileCache;
 
+use self::target::Target;
 use crate::quant::Dtype;
 
 /// One tensor of the folder, resolved on read.
@@ -31,6 +34,8 @@ pub struct VirtualTensor {
     /// What the reader sees.
     pub dtype: Dtype,
     matrix: Matrix,
+    /// Whether values beyond the dtype's range were reported.
+    reported: AtomicBool,
 }
 
 impl VirtualTensor {
@@ -40,7 +45,13 @@ impl VirtualTensor {
     pub fn new(name: String, shape: Vec<u64>, dtype: Dtype, matrix: Matrix) -> Option<Self> {
         let elements = shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n))?;
         elements.checked_mul(dtype.width() as u64)?;
-        (elements == matrix.elements()).then_some(Self { name, shape, dtype, matrix })
+        (elements == matrix.elements()).then_some(Self {
+            name,
+            shape,
+            dtype,
+            matrix,
+            reported: AtomicBool::new(false),
+        })
     }
 
     /// Bytes of the tensor.
@@ -65,9 +76,23 @@ impl VirtualTensor {
 
     /// Fills `buf` from `offset` bytes into the tensor, for any cut.
     ///
+    /// Values beyond the dtype's range (fp16's ends at 65504) become infinite, as IEEE rounding has it; the first read that
+    /// meets some says so in the log.
+    ///
     /// # Errors
     /// [`Error::Io`] if the source fails or the range is not within the tensor.
     pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        let to = Target::new(self.dtype);
+        self.read_for(&to, offset, buf)?;
+        let infinite = to.infinite();
+        if infinite > 0 && !self.reported.swap(true, Ordering::Relaxed) {
+            let (tensor, dtype) = (&self.name, self.dtype);
+            tracing::warn!(tensor, %dtype, infinite, offset, len = buf.len(), "values beyond the dtype's range are infinite");
+        }
+        Ok(())
+    }
+
+    fn read_for(&self, to: &Target, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         let end = offset.checked_add(buf.len() as u64).filter(|&end| end <= self.len()).ok_or(Error::Io)?;
         let width = self.dtype.width() as u64;
         let mut rest = buf;
@@ -78,13 +103,13 @@ impl VirtualTensor {
             let whole = (end - at) / width * width;
             let taken = if skip == 0 && whole > 0 {
                 let (now, later) = rest.split_at_mut(whole as usize);
-                self.matrix.fill(at / width, self.dtype, now)?;
+                self.matrix.fill(at / width, to, now)?;
                 rest = later;
                 whole
             } else {
                 let mut element = [0; 8];
                 let element = &mut element[..width as usize];
-                self.matrix.fill(at / width, self.dtype, element)?;
+                self.matrix.fill(at / width, to, element)?;
                 let taken = (width - skip).min(rest.len() as u64);
                 let (now, later) = rest.split_at_mut(taken as usize);
                 now.copy_from_slice(&element[skip as usize..(skip + taken) as usize]);

@@ -11,8 +11,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rawrz_vfs::Error;
 
-use super::Matrix;
-use crate::quant::Dtype;
+use super::{Matrix, Target};
 
 /// Source columns of a tile: one super-block, so no block is decoded for two tiles.
 const TILE_COLUMNS: u64 = 256;
@@ -65,9 +64,9 @@ impl Transpose {
         &self.of
     }
 
-    /// Writes the elements from `start` on, encoded as `dtype`, until `out` is full.
-    pub fn fill(&self, start: u64, dtype: Dtype, out: &mut [u8]) -> Result<(), Error> {
-        let width = dtype.width();
+    /// Writes the elements from `start` on, encoded for `to`, until `out` is full.
+    pub fn fill(&self, start: u64, to: &Target, out: &mut [u8]) -> Result<(), Error> {
+        let width = to.dtype.width();
         let row_len = self.of.rows();
         let mut at = start;
         let mut rest = out;
@@ -78,7 +77,7 @@ impl Transpose {
             let tile_len = TILE_ROWS.min(row_len - tile_start);
             let taken = (tile_start + tile_len - column).min((rest.len() / width) as u64);
             let (now, later) = rest.split_at_mut(taken as usize * width);
-            let tile = self.tile(row / TILE_COLUMNS, tile_row, dtype)?;
+            let tile = self.tile(row / TILE_COLUMNS, tile_row, to)?;
             let from = (row % TILE_COLUMNS * tile_len + column - tile_start) as usize * width;
             now.copy_from_slice(&tile[from..from + now.len()]);
             rest = later;
@@ -89,9 +88,9 @@ impl Transpose {
 
     /// A turned tile: rows of this matrix, each of the tile's source rows. The dtype of a tensor never changes, so it
     /// is no part of the key.
-    fn tile(&self, tile_column: u64, tile_row: u64, dtype: Dtype) -> Result<Arc<[u8]>, Error> {
+    fn tile(&self, tile_column: u64, tile_row: u64, to: &Target) -> Result<Arc<[u8]>, Error> {
         self.cache.tiles.get_or_insert_with(&(self.id, tile_column, tile_row), || {
-            let width = dtype.width();
+            let width = to.dtype.width();
             let first_column = tile_column * TILE_COLUMNS;
             let columns = TILE_COLUMNS.min(self.of.row_len() - first_column) as usize;
             let first_row = tile_row * TILE_ROWS;
@@ -100,7 +99,7 @@ impl Transpose {
             let mut line = vec![0; columns * width];
             for row in 0..rows {
                 let element = (first_row + row as u64) * self.of.row_len() + first_column;
-                self.of.fill(element, dtype, &mut line)?;
+                self.of.fill(element, to, &mut line)?;
                 for (column, value) in line.chunks_exact(width).enumerate() {
                     tile[(column * rows + row) * width..][..width].copy_from_slice(value);
                 }

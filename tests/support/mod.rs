@@ -2,4 +2,10 @@
 
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod memory;
+#[cfg(unix)]
+pub mod mounted;
+#[cfg(target_os = "linux")]
+pub mod ollama;
 pub mod probe;
+pub mod rewrite;

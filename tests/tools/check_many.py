@@ -50,8 +50,10 @@ def run_script(command, env, **_):
     pid = os.fork()
     if pid == 0:
         os.close(read)
+        signal.alarm(CASE_SECONDS)  # a fork does not inherit the case's own
         os.dup2(write, 1)
         os.dup2(write, 2)
+        sys.stdout = sys.stderr = open(2, "w", encoding="utf8", buffering=1)
         os.environ.update(env)
         sys.argv = command[1:]
         status = 1
@@ -63,7 +65,6 @@ def run_script(command, env, **_):
         except BaseException:
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
     os.close(write)

@@ -10,22 +10,23 @@ pub mod sources;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rawrz_fs_unix::{Mount, Options};
 use rawrz_vfs::Tree;
-use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Says whether a mount can be made here at all.
 pub fn need_fuse(test: &str) -> bool {
     let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    need(test, "a /dev/fuse that opens", device.is_ok()) && need_root(test)
+    need(test, "a /dev/fuse that opens", device.is_ok())
+        && (probe::is_root() || need_program(test, "fusermount3"))
 }
 
 /// Says whether this is root, who mounts without the setuid helper and may change `/dev/fuse`.
 pub fn need_root(test: &str) -> bool {
-    need(test, "root", rustix::process::geteuid().is_root())
+    need(test, "root", probe::is_root())
 }
 
 /// Says whether a program is installed.

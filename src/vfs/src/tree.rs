@@ -258,6 +258,11 @@ impl TreeBuilder {
         }
     }
 
+    /// The node that `name` names in the directory `dir`, if there is one by now.
+    pub fn find(&self, dir: NodeId, name: &OsStr) -> Option<NodeId> {
+        self.tree.lookup(dir, name).ok()
+    }
+
     /// Adds a file.
     ///
     /// # Panics

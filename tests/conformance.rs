@@ -1,0 +1,111 @@
+//! The folder of every case that proves a spec, through a real mount, against the original Hugging Face folder: tensors,
+//! config, tokenizer, output, and llama.cpp's converter making the same GGUF of it again.
+//!
+//! The checks are Python (tests/fixtures/conformance/check_folder.py), run over all cases in one process.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rawrz::arch;
+use rawrz::hf::Shards;
+use rawrz::model::{Options, Precision};
+use rawrz::quant::Dtype;
+use support::mounted::Mounted;
+use support::probe::{fixtures, fuse_available, llama_cpp, python, require, root, shared};
+
+const PARTS: &str = "tensors,config,tokenizer,output,roundtrip";
+
+/// Parts of cases that cannot pass, each with the reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "BertForSequenceClassification",
+        "output",
+        "reads the pooling layer, which the converter drops (atlas 2.3-23)",
+    ),
+    (
+        "RobertaModel",
+        "tensors",
+        "two rows of positions that the converter cuts are zero; nothing reads them (atlas 2.1, V)",
+    ),
+    (
+        "XLMRobertaModel",
+        "tensors",
+        "two rows of positions that the converter cuts are zero; nothing reads them (atlas 2.1, V)",
+    ),
+];
+
+/// Mounts each case and checks all of them at once; what fails beyond the exceptions is a failure.
+fn check(test: &str, cases: &[PathBuf]) {
+    let Some(()) = require(test, "FUSE", fuse_available().then_some(())) else { return };
+    let Some(python) = require(test, "the conformance tools (tests/tools/install conformance)", python())
+    else {
+        return;
+    };
+    let Some(llama_cpp) = require(test, "llama.cpp's converter", llama_cpp()) else { return };
+    let options = Options { precision: Precision::As(Dtype::Bf16), ..Options::default() };
+    let mounts: Vec<_> = cases
+        .iter()
+        .map(|case| Mounted::new(&case.join("model-bf16.gguf"), &options, Shards::Auto))
+        .collect();
+    let mut command = Command::new(python);
+    command
+        .arg(root().join("tests/tools/check_many.py"))
+        .args(["--parts", PARTS])
+        .env("LLAMA_CPP", llama_cpp);
+    for (mount, case) in mounts.iter().zip(cases) {
+        command.arg(mount.path()).arg(case);
+    }
+    let output = command.output().unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    println!("{report}");
+    let excepted = |line: &str| {
+        EXCEPTIONS.iter().any(|(case, part, _)| line.starts_with(&format!("{case} {part} FAIL")))
+    };
+    let failed: Vec<_> = report.lines().filter(|l| !l.contains(" ok") && !excepted(l)).collect();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(failed.is_empty(), "{}\n{stderr}", failed.join("\n"));
+    assert_eq!(report.lines().count(), PARTS.split(',').count() * cases.len(), "{report}\n{stderr}");
+}
+
+fn cases(corpus: &Path) -> Vec<PathBuf> {
+    let proofs: BTreeSet<_> = arch::ALL.iter().flat_map(|spec| spec.proof).collect();
+    proofs
+        .into_iter()
+        .map(|proof| corpus.join(proof))
+        .filter(|case| case.join("model-bf16.gguf").exists())
+        .collect()
+}
+
+#[test]
+fn committed_cases_equal_their_originals() {
+    let cases = cases(&fixtures().join("corpus"));
+    assert!(!cases.is_empty());
+    check("committed_cases_equal_their_originals", &cases);
+}
+
+#[test]
+fn corpus_cases_equal_their_originals() {
+    let test = "corpus_cases_equal_their_originals";
+    let Some(shared) = require(test, "the shared test data", shared()) else { return };
+    check(test, &cases(&shared.join("corpus")));
+}
+
+/// A proof that no folder has proves nothing.
+#[test]
+fn every_proof_is_a_case() {
+    let Some(shared) = require("every_proof_is_a_case", "the shared test data", shared()) else { return };
+    for spec in arch::ALL {
+        for proof in spec.proof {
+            let exists = [shared.join("corpus"), fixtures().join("corpus"), fixtures().join("arch")]
+                .iter()
+                .any(|folder| folder.join(proof).is_dir());
+            assert!(exists, "{} names the case {proof}, which is not there", spec.class);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! README's tables are those of the code. `RAWRZ_BLESS=1 cargo test --test readme` writes them anew.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are not tests to clippy
+
+mod support;
+
+use std::env;
+use std::fmt::Write;
+use std::fs;
+
+use rawrz::arch;
+use rawrz::quant::FORMATS;
+use support::probe::root;
+
+fn architectures() -> String {
+    let mut table = String::from(
+        "| GGUF architecture | Hugging Face class | proved by | not in the file |\n|---|---|---|---|\n",
+    );
+    for spec in arch::ALL {
+        let proof = if spec.proof.is_empty() { "no case yet".to_owned() } else { spec.proof.join(", ") };
+        writeln!(table, "| {} | {} | {proof} | {} |", spec.gguf, spec.class, spec.loss.unwrap_or_default())
+            .unwrap();
+    }
+    table
+}
+
+fn types() -> String {
+    let mut table = String::from("| id | type | block | bytes | bits a weight |\n|--:|---|--:|--:|--:|\n");
+    for format in FORMATS {
+        let bits = format.block_bytes as f64 * 8.0 / format.block_len as f64;
+        let (id, name) = (format.id, format.name);
+        writeln!(table, "| {id} | {name} | {} | {} | {bits} |", format.block_len, format.block_bytes)
+            .unwrap();
+    }
+    table
+}
+
+#[test]
+fn tables_are_those_of_the_code() {
+    let path = root().join("README.md");
+    let mut text = fs::read_to_string(&path).unwrap();
+    let before = text.clone();
+    for (marker, table) in [("architectures", architectures()), ("types", types())] {
+        let start = format!("<!-- {marker} -->\n");
+        let from = text.find(&start).expect("the marker is there") + start.len();
+        let to = from + text[from..].find("<!-- end -->").expect("the end is there");
+        text.replace_range(from..to, &table);
+    }
+    if env::var_os("RAWRZ_BLESS").is_some() {
+        fs::write(&path, text).unwrap();
+    } else {
+        assert!(text == before, "README.md is stale: run RAWRZ_BLESS=1 cargo test --test readme");
+    }
+}

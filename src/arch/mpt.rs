@@ -65,7 +65,7 @@ fn attention(scope: &Scope) -> Result<Option<Json>, Error> {
     let normed = Tell::Tensor("blk.0.attn_q_norm.weight").holds(scope)?;
     let mut fields = json!({
         "attn_type": "multihead_attention",
-        "attn_pdrop": 0.0,
+        "attn_pdrop": 0,
         "attn_impl": "torch",
         "clip_qkv": scope.f64("attention.clamp_kqv")?,
         "softmax_scale": null,

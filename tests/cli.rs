@@ -8,98 +8,22 @@ mod support;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread::sleep;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rawrz::gguf::writer::Writer;
 use rawrz::quant::format;
 use serde_json::Value as Json;
+use support::place::{Place, exists, signal, wait_for};
 use support::probe::{fixtures, fuse_available, has_program, python, require};
-use tempfile::TempDir;
 
 const USAGE: i32 = 1;
 const MODEL: i32 = 2;
 const MOUNT: i32 = 3;
 
-/// A place of its own for one test: a mountpoint, and directories for state and log.
-struct Place {
-    dir: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["mnt", "run", "state"] {
-            fs::create_dir(dir.path().join(name)).unwrap();
-        }
-        Self { dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().canonicalize().unwrap().join(name)
-    }
-
-    fn mountpoint(&self) -> PathBuf {
-        self.path("mnt")
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rawrz-mount"));
-        self.own(&mut command);
-        command
-    }
-
-    fn own<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command
-            .env("XDG_RUNTIME_DIR", self.path("run"))
-            .env("XDG_STATE_HOME", self.path("state"))
-            .env_remove("RAWRZ_LOG")
-            .stdin(Stdio::null())
-    }
-
-    fn run(&self, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
-        self.command().args(arguments.iter().map(|a| a.as_ref())).output().unwrap()
-    }
-
-    /// Runs a command that must succeed, and returns what it prints.
-    fn succeed(&self, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Runs a command that must fail with this exit code, and say all of this.
-    fn fail(&self, exit_code: i32, arguments: &[&dyn AsRef<std::ffi::OsStr>], says: &[&str]) {
-        let output = self.run(arguments);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(exit_code), "{said}");
-        for text in says {
-            assert!(said.contains(text), "{text:?} is not in {said:?}");
-        }
-    }
-
-    fn entries(&self) -> Vec<Json> {
-        serde_json::from_str(&self.succeed(&[&"list", &"--json"])).unwrap()
-    }
-
-    fn is_mounted(&self) -> bool {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        mounts.lines().any(|line| line.split(' ').nth(4) == self.mountpoint().to_str())
-    }
-
-    fn model(&self, name: &str, file: &Writer) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, file.to_bytes()).unwrap();
-        path
-    }
-}
-
-/// Leaves no mount behind where a test failed.
-impl Drop for Place {
-    fn drop(&mut self) {
-        while self.is_mounted() && self.run(&[&"unmount", &self.mountpoint()]).status.success() {}
-    }
+/// A place for this command.
+fn place() -> Place {
+    Place::new(env!("CARGO_BIN_EXE_rawrz-mount"))
 }
 
 /// A llama with quantised weights.
@@ -130,24 +54,6 @@ fn foreground(place: &Place) -> Child {
     server
 }
 
-fn signal(pid: u64, signal: &str) {
-    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
-}
-
-/// Waits for something that must happen soon.
-fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !happened() {
-        assert!(started.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
-        sleep(Duration::from_millis(10));
-    }
-}
-
-fn exists(pid: u64) -> bool {
-    // A dead child of a process that does not wait for it is a zombie, whose command line is empty.
-    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
-}
-
 macro_rules! need_fuse {
     ($test:literal) => {
         let found = fuse_available().then_some(());
@@ -157,7 +63,7 @@ macro_rules! need_fuse {
 
 #[test]
 fn wrong_use_exits_with_1() {
-    let place = Place::new();
+    let place = place();
     place.fail(USAGE, &[], &["<SOURCE>", "<MOUNTPOINT>"]);
     place.fail(USAGE, &[&"a", &"b", &"--no-such-option"], &["--no-such-option"]);
     place.fail(USAGE, &[&"a", &"b", &"--precision", &"int3"], &["auto, bf16, fp16, fp32"]);
@@ -174,7 +80,7 @@ fn wrong_use_exits_with_1() {
 
 #[test]
 fn models_that_cannot_be_shown_exit_with_2() {
-    let place = Place::new();
+    let place = place();
     let fail = |source: PathBuf, more: &str, says: &[&str]| {
         let at = source.display().to_string();
         let arguments: Vec<_> = more.split_whitespace().collect();
@@ -215,7 +121,7 @@ fn models_that_cannot_be_shown_exit_with_2() {
 
 #[test]
 fn mountpoints_that_cannot_be_used_exit_with_3() {
-    let place = Place::new();
+    let place = place();
     fs::create_dir_all(place.path("full/blobs")).unwrap();
     fs::write(place.path("full/blobs/sha256-0"), "x").unwrap();
     place.fail(MOUNT, &[&llama(), &place.path("none")], &["none does not exist", "mkdir"]);
@@ -232,7 +138,7 @@ fn mountpoints_that_cannot_be_used_exit_with_3() {
 #[test]
 fn a_mount_is_listed_read_and_unmounted() {
     need_fuse!("a_mount_is_listed_read_and_unmounted");
-    let place = Place::new();
+    let place = place();
     fs::create_dir_all(place.path("mnt/blobs")).unwrap(); // what Ollama makes in an empty store is no obstacle
     fs::create_dir_all(place.path("mnt/manifests")).unwrap();
     let started = Instant::now();
@@ -268,7 +174,7 @@ fn a_mount_is_listed_read_and_unmounted() {
 #[test]
 fn options_change_what_the_folder_shows() {
     need_fuse!("options_change_what_the_folder_shows");
-    let place = Place::new();
+    let place = place();
     let options =
         "--precision fp32 --shard-size 1MB --name other --tokenizer none --threads 1 --auto-unmount";
     let arguments: Vec<_> = options.split(' ').collect();
@@ -292,7 +198,7 @@ fn options_change_what_the_folder_shows() {
 fn signals_unmount_and_exit_with_0() {
     need_fuse!("signals_unmount_and_exit_with_0");
     for name in ["-INT", "-TERM", "-HUP"] {
-        let place = Place::new();
+        let place = place();
         let mut server = foreground(&place);
         assert!(place.path("mnt/config.json").exists());
         assert_eq!(place.entries().len(), 1);
@@ -306,7 +212,7 @@ fn signals_unmount_and_exit_with_0() {
 #[test]
 fn a_busy_mount_goes_at_the_first_signal_and_its_server_at_the_second() {
     need_fuse!("a_busy_mount_goes_at_the_first_signal_and_its_server_at_the_second");
-    let place = Place::new();
+    let place = place();
     let mut server = foreground(&place);
     let mut open = File::open(place.path("mnt/README.md")).unwrap();
     signal(server.id().into(), "-TERM");
@@ -325,7 +231,7 @@ fn a_busy_mount_goes_at_the_first_signal_and_its_server_at_the_second() {
 #[test]
 fn unmounting_a_busy_mount_leaves_its_open_files_and_nothing_else() {
     need_fuse!("unmounting_a_busy_mount_leaves_its_open_files_and_nothing_else");
-    let place = Place::new();
+    let place = place();
     place.succeed(&[&llama(), &place.mountpoint()]);
     let pid = place.entries()[0]["pid"].as_u64().unwrap();
     let mut open = File::open(place.path("mnt/model.safetensors")).unwrap();
@@ -344,7 +250,7 @@ fn unmounting_a_busy_mount_leaves_its_open_files_and_nothing_else() {
 #[test]
 fn a_killed_server_leaves_a_dead_mount_that_the_next_one_takes_over() {
     need_fuse!("a_killed_server_leaves_a_dead_mount_that_the_next_one_takes_over");
-    let place = Place::new();
+    let place = place();
     for takes_over in [false, true] {
         let said = place.succeed(&[&llama(), &place.mountpoint()]);
         assert_eq!(said.contains("took the place of a dead mount"), takes_over, "{said}");
@@ -364,7 +270,7 @@ fn a_killed_server_leaves_a_dead_mount_that_the_next_one_takes_over() {
 #[test]
 fn a_killed_server_with_auto_unmount_leaves_nothing() {
     need_fuse!("a_killed_server_with_auto_unmount_leaves_nothing");
-    let place = Place::new();
+    let place = place();
     place.succeed(&[&"--auto-unmount", &llama(), &place.mountpoint()]);
     let pid = place.entries()[0]["pid"].as_u64().unwrap();
     signal(pid, "-KILL");
@@ -374,7 +280,7 @@ fn a_killed_server_with_auto_unmount_leaves_nothing() {
 #[test]
 fn a_name_that_two_mounts_have_ends_neither() {
     need_fuse!("a_name_that_two_mounts_have_ends_neither");
-    let place = Place::new();
+    let place = place();
     let second = place.path("second");
     fs::create_dir(&second).unwrap();
     place.succeed(&[&llama(), &place.mountpoint()]);
@@ -389,7 +295,7 @@ fn a_name_that_two_mounts_have_ends_neither() {
 #[test]
 fn a_server_that_nobody_waits_for_ends() {
     need_fuse!("a_server_that_nobody_waits_for_ends");
-    let place = Place::new();
+    let place = place();
     let mut server = place
         .command()
         .args(["--serve".as_ref(), llama().as_os_str(), place.mountpoint().as_os_str()])
@@ -405,7 +311,7 @@ fn a_server_that_nobody_waits_for_ends() {
 #[test]
 fn a_mount_in_the_background_logs_to_a_file() {
     need_fuse!("a_mount_in_the_background_logs_to_a_file");
-    let place = Place::new();
+    let place = place();
     place.succeed(&[&"-v", &llama(), &place.mountpoint(), &"--name", &"a/b"]);
     let entry = &place.entries()[0];
     let (pid, log) = (entry["pid"].as_u64().unwrap(), entry["log"].as_str().unwrap());
@@ -420,7 +326,7 @@ fn nothing_is_written_but_the_state() {
     need_fuse!("nothing_is_written_but_the_state");
     let found = has_program("strace", "--version").then_some(());
     let Some(()) = require("nothing_is_written_but_the_state", "strace", found) else { return };
-    let place = Place::new();
+    let place = place();
     let trace = place.path("trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", "trace=open,openat,openat2,creat,truncate,mknod,mknodat", "-o"]);
@@ -453,7 +359,7 @@ fn nothing_is_written_but_the_state() {
 
 #[test]
 fn the_sample_is_shown() {
-    let place = Place::new();
+    let place = place();
     let said = place.succeed(&[&"sample", &place.path("new/dir")]);
     let sample = place.path("new/dir/rawrz-sample.gguf");
     assert!(said.contains(sample.to_str().unwrap()), "{said}");
@@ -491,7 +397,7 @@ print(tokenizer.decode(answer))";
 
 #[test]
 fn architectures_are_those_of_the_library() {
-    let place = Place::new();
+    let place = place();
     let text = place.succeed(&[&"architectures"]);
     let all: Vec<Json> = serde_json::from_str(&place.succeed(&[&"architectures", &"--json"])).unwrap();
     assert_eq!(all.len(), rawrz::arch::ALL.len());

@@ -7,5 +7,7 @@ pub mod memory;
 pub mod mounted;
 #[cfg(target_os = "linux")]
 pub mod ollama;
+#[cfg(target_os = "linux")]
+pub mod place;
 pub mod probe;
 pub mod rewrite;

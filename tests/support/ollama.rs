@@ -118,7 +118,8 @@ pub fn old_copy(gguf: &Path, folder: &Path) -> PathBuf {
 
 /// A server that runs; ended on drop, with the runners that it started.
 pub struct Server {
-    child: Child,
+    /// None for one that somebody else has started.
+    child: Option<Child>,
     port: u16,
     /// Its home, where it keeps its keys and its log.
     pub home: TempDir,
@@ -139,7 +140,7 @@ impl Server {
     fn wait(mut server: Self) -> Self {
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
-            let ended = server.child.try_wait().unwrap();
+            let ended = server.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}\n{}", server.log());
             thread::sleep(Duration::from_millis(50));
         }
@@ -158,11 +159,18 @@ impl Server {
         server
     }
 
+    /// A server that answers at this port already, and is somebody else's to end.
+    pub fn at(port: u16) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        File::create(home.path().join("log")).unwrap();
+        Self { child: None, port, home, runner: None }
+    }
+
     /// Starts a server that is to fail, and returns what it logs until it has ended.
     pub fn fail_as(command: &mut Command, models: &Path) -> String {
         let mut server = Self::spawn(command, models);
         let deadline = Instant::now() + PATIENCE;
-        while server.child.try_wait().unwrap().is_none() {
+        while server.child.as_mut().unwrap().try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "it still runs\n{}", server.log());
             thread::sleep(Duration::from_millis(50));
         }
@@ -188,7 +196,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { child, port, home, runner: None }
+        Self { child: Some(child), port, home, runner: None }
     }
 
     /// Everything it has logged.
@@ -249,25 +257,21 @@ impl Server {
             thread::sleep(Duration::from_millis(20));
         }
     }
-
-    /// The process, or that of the program it was started through.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+        let Some(child) = &mut self.child else { return };
+        if child.try_wait().is_ok_and(|ended| ended.is_some()) {
             return;
         }
         // SIGTERM, after which it ends its runners; std sends only SIGKILL.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = Command::new("kill").arg(child.id().to_string()).status();
         let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        while Instant::now() < deadline && child.try_wait().is_ok_and(|ended| ended.is_none()) {
             thread::sleep(Duration::from_millis(20));
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }

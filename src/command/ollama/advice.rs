@@ -119,7 +119,7 @@ mod unix {
 pub fn leftovers(mountpoint: &Path) -> Option<String> {
     let is_there = |name: &str| mountpoint.join(name).is_dir();
     (is_there("manifests") || is_there("blobs")).then(|| {
-        "hides the empty manifests/ and blobs/ that an Ollama server made here while nothing was mounted; where only \
+        "hides empty manifests/ or blobs/ that an Ollama server made here while nothing was mounted; where only \
          root may write to the mountpoint it cannot"
             .to_owned()
     })

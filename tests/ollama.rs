@@ -359,7 +359,9 @@ fn a_runner_is_handed_the_file_itself() {
         return;
     };
     let expected = sha256(&fs::read(q8()).unwrap());
-    for blob in [BlobMode::Serve, BlobMode::Link] {
+    let passthrough = rawrz_fs_unix::may_pass_through().then_some(BlobMode::Passthrough);
+    let passthrough = require(&format!("{test}/passthrough"), "CAP_SYS_ADMIN and Linux 6.9", passthrough);
+    for blob in [BlobMode::Serve, BlobMode::Link].into_iter().chain(passthrough) {
         let mount = StoreMount::new(&q8(), blob);
         let server = Server::start_with_runner(&ollama, mount.path());
         let text = server.generate("llama", PROMPT, &json!({}));
@@ -462,4 +464,32 @@ fn another_user_needs_to_be_let_in() {
     let server = Server::start_as(&mut command(), open.path());
     assert_eq!(server.get("GET", "/api/tags", &Value::Null)["models"][0]["name"], "llama:latest");
     assert!(!server.generate("llama", PROMPT, &json!({})).is_empty());
+}
+
+/// With passthrough a model is loaded without a byte through us, and nothing is stored for it.
+#[test]
+fn passthrough_loads_without_us() {
+    let test = "passthrough_loads_without_us";
+    let Some(ollama) = server(test, RUNS) else { return };
+    let able = rawrz_fs_unix::may_pass_through().then_some(());
+    let Some(()) = require(test, "CAP_SYS_ADMIN and Linux 6.9", able) else { return };
+    let expected = {
+        let mount = StoreMount::new(&q8(), BlobMode::Serve);
+        let server = Server::start(&ollama, mount.path());
+        let text = server.generate("llama", PROMPT, &json!({}));
+        server.unload("llama");
+        assert!(mount.stats().bytes() > fs::metadata(q8()).unwrap().len(), "served: all of it is counted");
+        text
+    };
+    let mount = StoreMount::new(&q8(), BlobMode::Passthrough);
+    let server = Server::start(&ollama, mount.path());
+    for mmap in [json!({}), json!({ "use_mmap": true }), json!({ "use_mmap": false })] {
+        assert_eq!(server.generate("llama", PROMPT, &mmap), expected, "{mmap}");
+        server.unload("llama");
+    }
+    // Manifest and small layers only, each as often as Ollama asks.
+    assert!(mount.stats().bytes() < 64 << 10, "{} bytes", mount.stats().bytes());
+    // All that the server has stored is its keys, settings and log.
+    let stored: u64 = listing(server.home.path()).values().sum();
+    assert!(stored < 512 << 10, "{stored} bytes in {:?}", listing(server.home.path()));
 }

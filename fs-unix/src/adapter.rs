@@ -23,6 +23,7 @@ use fuser::{
 use rawrz_vfs::{Error, Kind, NodeId, Tree};
 
 use crate::errno::errno;
+use crate::passthrough::Passthrough;
 use crate::stats::Stats;
 
 /// How long the kernel may believe a name or an attribute. The tree never changes under a mount; without this every
@@ -60,12 +61,13 @@ pub(crate) struct Adapter {
     tree: Arc<Tree>,
     owner: Owner,
     stats: Arc<Stats>,
+    passthrough: Passthrough,
     reported: Mutex<HashSet<NodeId>>, // files whose failure was logged; touched on failure only
 }
 
 impl Adapter {
-    pub(crate) fn new(tree: Arc<Tree>, owner: Owner, stats: Arc<Stats>) -> Self {
-        Self { tree, owner, stats, reported: Mutex::default() }
+    pub(crate) fn new(tree: Arc<Tree>, owner: Owner, stats: Arc<Stats>, passthrough: Passthrough) -> Self {
+        Self { tree, owner, stats, passthrough, reported: Mutex::default() }
     }
 
     /// Runs one request. A panic in it costs the caller an EIO; unguarded it would cost the mount a worker for good.
@@ -204,6 +206,7 @@ impl Filesystem for Adapter {
         // 0 only. max_write stays at fuser's 16 MiB: the size of a READ is derived from it.
         let _ = config.set_max_background(64);
         let _ = config.set_congestion_threshold(48);
+        self.passthrough.negotiate(config);
         Ok(())
     }
 
@@ -229,18 +232,23 @@ impl Filesystem for Adapter {
         }
     }
 
-    /// Where `Tree::backing` names a whole file of a source, a later passthrough open belongs here: all opens of one
-    /// inode must then be passthrough ones with the same id.
     fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         if flags.acc_mode() != OpenAccMode::O_RDONLY {
             return reply.error(Errno::EROFS);
         }
-        match self.answer(node(ino), || self.tree.attr(node(ino))) {
-            // KEEP_CACHE: without it each open drops the file's pages from the page cache. Never DIRECT_IO: loaders
-            // map files. NOFLUSH: nothing to flush on close.
-            Ok(_) => reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_NOFLUSH),
-            Err(errno) => reply.error(errno),
-        }
+        let id = node(ino);
+        let whole = || if self.passthrough.is_offered() { self.tree.backing(id) } else { Ok(None) };
+        let reply = match self.answer(id, || self.tree.attr(id).and_then(|_| whole())) {
+            Err(errno) => return reply.error(errno),
+            Ok(None) => reply,
+            Ok(Some(whole)) => match self.passthrough.open(id, &whole, reply) {
+                Ok(()) => return,
+                Err(reply) => reply,
+            },
+        };
+        // KEEP_CACHE: without it each open drops the file's pages from the page cache. Never DIRECT_IO: loaders map files.
+        // NOFLUSH: nothing to flush on close.
+        reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_NOFLUSH);
     }
 
     fn read(

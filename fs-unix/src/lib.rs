@@ -3,6 +3,7 @@
 //! A door and nothing more: it translates inodes to nodes and [`rawrz_vfs::Error`] to errno, and knows no models.
 //!
 //! - `adapter`: the file system calls, one short translation each.
+//! - `passthrough`: whole files, handed to the kernel.
 //! - [`mount`], [`Mount`], [`Unmounter`] (`session`): the life of a mount.
 //! - `attach`: how a mount comes to be (mount(2), or the setuid helper fusermount3) and goes away.
 //! - [`inspect`], [`unmount`] (`target`): what is at a mountpoint now, whoever mounted it.
@@ -22,6 +23,7 @@ mod error;
 mod fusermount;
 #[cfg(target_os = "linux")]
 mod mountinfo;
+mod passthrough;
 mod session;
 mod stats;
 mod target;
@@ -29,6 +31,7 @@ mod target;
 mod watchdog;
 
 pub use error::Error;
+pub use passthrough::may_pass_through;
 pub use session::{Mount, Options, Unmounter, mount};
 pub use stats::Stats;
 pub use target::{Target, inspect, unmount};

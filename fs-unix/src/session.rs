@@ -10,6 +10,7 @@ use rawrz_vfs::Tree;
 
 use crate::adapter::{Adapter, Owner};
 use crate::attach::{Attachment, attach, probe};
+use crate::passthrough::Passthrough;
 use crate::watchdog::{Guard, Watchdog};
 use crate::{Error, Stats, target};
 
@@ -26,6 +27,9 @@ pub struct Options {
     pub allow_other: bool,
     /// Has a second process unmount the folder if this one is killed.
     pub auto_unmount: Option<Watchdog>,
+    /// Hands files that are a source's whole to the kernel, which reads them itself, where it may
+    /// ([`crate::may_pass_through`]). What is read so is not counted in [`Stats::bytes`].
+    pub passthrough: bool,
     /// Number of worker threads; as many as cores, at least 2 and at most 16, unless given. Linux only.
     pub threads: Option<usize>,
 }
@@ -38,7 +42,7 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, options: &Options) -> Result<Mo
     let mountpoint = target::check(mountpoint)?;
     let stats = Arc::new(Stats::default());
     let owner = Owner { uid: rustix::process::getuid().as_raw(), gid: rustix::process::getgid().as_raw() };
-    let adapter = Adapter::new(tree, owner, Arc::clone(&stats));
+    let adapter = Adapter::new(tree, owner, Arc::clone(&stats), Passthrough::new(options.passthrough));
     let (session, attachment) = attach(adapter, &mountpoint, options)?;
     let shared = Arc::new(Shared {
         state: Mutex::new(State { attachment: Some(attachment), stopped: None, ended: None }),

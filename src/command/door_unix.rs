@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub allow_other: bool,
     /// Unmounts when this process is killed.
     pub auto_unmount: bool,
+    /// Hands the model's blob to the kernel.
+    pub passthrough: bool,
     /// Number of worker threads, if not the default.
     pub threads: Option<usize>,
 }
@@ -47,6 +49,7 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, request: &Request) -> Result<Mo
         name: request.name.to_owned(),
         allow_other: request.allow_other,
         auto_unmount: request.auto_unmount.then(watchdog).transpose()?,
+        passthrough: request.passthrough,
         threads: request.threads,
     };
     rawrz_fs_unix::mount(tree, mountpoint, &options)
@@ -57,7 +60,7 @@ pub const LINKS: bool = true;
 
 /// Whether the kernel can be handed a file to read itself.
 pub fn can_pass_through() -> bool {
-    false
+    rawrz_fs_unix::may_pass_through()
 }
 
 /// Asks a process to end.

@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub allow_other: bool,
     /// Unmounts when this process is killed.
     pub auto_unmount: bool,
+    /// Hands the model's blob to the kernel.
+    pub passthrough: bool,
     /// Number of worker threads, if not the default.
     pub threads: Option<usize>,
 }

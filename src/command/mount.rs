@@ -4,7 +4,7 @@ use std::path::{self, Path, PathBuf};
 use std::{env, io, process};
 
 use super::folder::Folder;
-use super::ollama::{self, Readers};
+use super::ollama::{self, BlobMode, Readers};
 use super::print::line;
 use super::state::{Entry, Record};
 use super::summary::Summary;
@@ -109,6 +109,7 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         name: &name,
         allow_other: args.allow_other,
         auto_unmount: args.auto_unmount,
+        passthrough: folder.store.as_ref().is_some_and(|s| s.blob == BlobMode::Passthrough),
         threads: args.threads.map(usize::from),
     };
     // From here on a signal must unmount; until here it may just end the process.

@@ -67,6 +67,8 @@ pub struct Store {
     pub id: Digest,
     /// The blob's digest.
     pub digest: Digest,
+    /// How the blob's bytes come to a reader.
+    pub blob: BlobMode,
     /// What became of the template.
     pub template: TemplateLayer,
 }
@@ -179,7 +181,7 @@ pub fn add(
     let id = Digest::of(&manifest);
     let path = format!("manifests/{}", name.path());
     tree.file_at(parent, &path, model.modified, Arc::new(Bytes::from(manifest)));
-    Ok(Store { name, id, digest, template: outcome })
+    Ok(Store { name, id, digest, blob: options.blob, template: outcome })
 }
 
 /// Adds blobs.

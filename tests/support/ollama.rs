@@ -39,7 +39,8 @@ pub struct StoreMount {
 impl StoreMount {
     /// Mounts the folder and the store of a model.
     pub fn new(path: &Path, blob: BlobMode) -> Self {
-        Self::with(path, &options(blob), &rawrz_fs_unix::Options::default())
+        let passthrough = blob == BlobMode::Passthrough;
+        Self::with(path, &options(blob), &rawrz_fs_unix::Options { passthrough, ..Default::default() })
     }
 
     /// As [`StoreMount::new`], with options.

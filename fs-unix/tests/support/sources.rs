@@ -50,6 +50,10 @@ impl Source for FileSource {
     fn mapping(&self) -> Option<&[u8]> {
         Some(&self.mapping)
     }
+
+    fn file(&self) -> Option<&File> {
+        Some(&self.file)
+    }
 }
 
 /// A header in memory and behind it a range of a source; reads that touch both are assembled.

@@ -11,12 +11,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rawrz::model::Model;
 use rawrz::ollama::blob::Circumstances;
 use rawrz::ollama::digest::Cache;
-use rawrz::ollama::{self, BlobMode, Options, Origin, TemplateChoice, TemplateLayer};
+use rawrz::ollama::{self, Options, Origin, TemplateChoice, TemplateLayer};
 use rawrz_vfs::{NodeId, TreeBuilder};
 
 pub use advice::{leftovers, warnings};
 pub use launch::{Launched, launch};
-pub use rawrz::ollama::Store;
+pub use rawrz::ollama::{BlobMode, Store};
 
 use super::{Failure, door};
 use crate::cli;

@@ -1,0 +1,16 @@
+"""SentenceTransformer on a folder: which modules follow the encoder is the folder's to say."""
+import engine
+from sentence_transformers import SentenceTransformer
+
+
+def use(_, model):
+    values = model.encode([engine.TEXT, "A short one."], batch_size=1)
+    return {"tokens": [], "values": values.astype(float).flatten().tolist()}
+
+
+engine.main(
+    "sentence-transformers",
+    "sentence-transformers",
+    lambda folder: SentenceTransformer(folder, device="cpu"),
+    use,
+)

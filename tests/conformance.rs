@@ -21,12 +21,30 @@ use support::probe::{fixtures, fuse_available, llama_cpp, python, require, root,
 
 const PARTS: &str = "tensors,config,tokenizer,output,roundtrip";
 
+const NO_SCORES: &str = "the converter takes the Unigram vocabulary for WordPiece, and drops its scores";
+const OTHER_SPLIT: &str =
+    "the file names DeepSeek's pre-tokenizer; the case's own tokenizer.json splits as Llama 3's does";
+
 /// Parts of cases that cannot pass, each with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (
         "BertForSequenceClassification",
         "output",
         "reads the pooling layer, which the converter drops (atlas 2.3-23)",
+    ),
+    ("CamembertModel", "roundtrip", NO_SCORES),
+    ("CamembertModel", "tokenizer", NO_SCORES),
+    ("DeepseekV2ForCausalLM", "tokenizer", OTHER_SPLIT),
+    ("DeepseekV3ForCausalLM", "tokenizer", OTHER_SPLIT),
+    (
+        "Gemma4ForCausalLM",
+        "tokenizer",
+        "ids are equal; the file says that <|user|> is a control token, so decoding leaves it out",
+    ),
+    (
+        "MiniMaxM2ForCausalLM",
+        "output",
+        "the original itself fails: its config has rotary_dim 8, its reference was computed without",
     ),
     (
         "RobertaModel",

@@ -150,6 +150,7 @@ fn created(ollama: &Path, gguf: &Path) -> tempfile::TempDir {
 fn a_mounted_model_runs_as_a_created_one() {
     let test = "a_mounted_model_runs_as_a_created_one";
     let Some(ollama) = server(test, RUNS) else { return };
+    let Some(newer) = server(test, LISTS) else { return };
     for name in ["f16", "q8_0", "q4_k_m", "q6_k"] {
         let file = format!("quant/llama-{name}.gguf");
         let gguf = Some(fixtures().join(&file)).filter(|f| f.exists()).or(shared().map(|s| s.join(&file)));
@@ -157,12 +158,12 @@ fn a_mounted_model_runs_as_a_created_one() {
         let made = created(&ollama, &gguf);
         let bytes = fs::read(&gguf).unwrap();
         let digest = Digest::of(&bytes);
-        let expected = {
+        let (shown, text) = {
             let server = Server::start(&ollama, made.path());
-            let show = server.get("POST", "/api/show", &json!({ "model": "llama", "verbose": true }));
-            (show, server.generate("llama", PROMPT, &json!({})))
+            (show(&server), server.generate("llama", PROMPT, &json!({})))
         };
-        assert!(expected.1.len() > 10, "{:?}", expected.1);
+        assert!(text.len() > 10, "{text:?}");
+        let shown_newer = show(&Server::start(&newer, made.path()));
         for blob in [BlobMode::Serve, BlobMode::Link] {
             let options = rawrz::ollama::Options {
                 name: Some("llama".parse().unwrap()),
@@ -172,24 +173,28 @@ fn a_mounted_model_runs_as_a_created_one() {
             let mount = StoreMount::with(&gguf, &options, &rawrz_fs_unix::Options::default());
             let server = Server::start(&ollama, mount.path());
             for mmap in [json!({}), json!({ "use_mmap": true }), json!({ "use_mmap": false })] {
-                assert_eq!(server.generate("llama", PROMPT, &mmap), expected.1, "{name} {blob:?} {mmap}");
+                assert_eq!(server.generate("llama", PROMPT, &mmap), text, "{name} {blob:?} {mmap}");
                 server.unload("llama");
             }
-            shows_the_same(&server, &expected.0);
+            shows_the_same(&show(&server), &shown);
+            shows_the_same(&show(&Server::start(&newer, mount.path())), &shown_newer);
             has_the_same_layers(mount.path(), made.path());
         }
     }
 }
 
+fn show(server: &Server) -> Value {
+    server.get("POST", "/api/show", &json!({ "model": "llama", "verbose": true }))
+}
+
 /// Compares what `show` says of both, but for the template, the parameters and times (the derived template is not
 /// the one that Ollama guessed).
-fn shows_the_same(server: &Server, expected: &Value) {
-    let show = server.get("POST", "/api/show", &json!({ "model": "llama", "verbose": true }));
-    let mut expected = expected.clone();
-    expected["details"]["parent_model"] = json!(""); // where `create` found the blob: a path of that store
-    for (key, value) in expected.as_object().unwrap() {
+fn shows_the_same(ours: &Value, theirs: &Value) {
+    let mut theirs = theirs.clone();
+    theirs["details"]["parent_model"] = json!(""); // where `create` found the blob: a path of that store
+    for (key, value) in theirs.as_object().unwrap() {
         if !["template", "parameters", "modelfile", "modified_at"].contains(&key.as_str()) {
-            assert_eq!(show[key], *value, "{key}");
+            assert_eq!(ours[key], *value, "{key}");
         }
     }
 }

@@ -82,6 +82,11 @@ impl Folder {
         Ok(Arc::new(Model::open(source, &options)?))
     }
 
+    /// Bytes of all files but the store's, which are the model again.
+    pub fn len(&self) -> u64 {
+        self.files().iter().filter(|f| !f.is_in_store()).map(|f| f.len).sum()
+    }
+
     /// All files, by path.
     pub fn files(&self) -> Vec<File> {
         let mut files = Vec::new();

@@ -136,7 +136,7 @@ fn entry(name: String, source: PathBuf, mount: &door::Mount, folder: &Folder, lo
         source,
         mountpoint: mount.mountpoint().to_owned(),
         class: folder.model.weights.as_ref().map(|w| w.spec.class.to_owned()),
-        bytes: folder.tree.total_len(),
+        bytes: folder.len(),
         pid: process::id(),
         mount_id: door::mount_id(mount.mountpoint()),
         started: state::now(),

@@ -53,7 +53,7 @@ impl Summary {
             name: name.to_owned(),
             what: folder.what(),
             mountpoint: mountpoint.display().to_string(),
-            bytes: files.iter().map(|f| f.len).sum(),
+            bytes: folder.len(),
             files: files.len(),
             notes: others.chain(exactness).map(|(word, text)| (word.to_owned(), text)).collect(),
             probe: probe.map(|f| f.path.clone()).unwrap_or_default(),

@@ -1,6 +1,5 @@
 //! Where a mountpoint does not suit Ollama, and what to do about it.
 
-use std::fs;
 use std::path::Path;
 
 use super::Readers;
@@ -31,6 +30,8 @@ fn service_warning(_: &Path, _: Readers) -> Option<String> {
 /// Where Ollama is installed as a service, whether its user can read the mount.
 #[cfg(unix)]
 fn service_warning(mountpoint: &Path, readers: Readers) -> Option<String> {
+    use std::fs;
+
     let users = fs::read_to_string("/etc/passwd").ok()?;
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let user = unix::User::find("ollama", &users, &groups)?;

@@ -20,8 +20,8 @@ static INDEXED: &[Field] = &[
     field("topk_method", Value::Str("noaux_tc")),
 ];
 
-/// Layers may share the indexer of an earlier one.
-static INDEXER: &[Rule] = &[
+/// The indexer. Layers may share that of an earlier one.
+pub static INDEXER: &[Rule] = &[
     rename("blk.{i}.indexer.k_norm", "model.layers.{i}.self_attn.indexer.k_norm").optional(),
     rename("blk.{i}.indexer.proj", "model.layers.{i}.self_attn.indexer.weights_proj").optional(),
     rename("blk.{i}.indexer.attn_k", "model.layers.{i}.self_attn.indexer.wk").optional(),
@@ -68,7 +68,10 @@ pub static DEEPSEEK: Spec = Spec {
 };
 
 /// Which layers have an indexer of their own: all, unless the file says otherwise.
-fn indexer_types(scope: &Scope) -> Result<Option<Json>, Error> {
+///
+/// # Errors
+/// If the array has no truth value for a layer.
+pub fn indexer_types(scope: &Scope) -> Result<Option<Json>, Error> {
     let key = scope.key("attention.indexer.types");
     let own = scope.metadata().value(&key).and_then(|v| v.as_array());
     let kind = |s: &Scope| {

@@ -35,8 +35,10 @@ mod cohere;
 mod cohere2;
 mod cohere2moe;
 mod dbrx;
+mod deci;
 mod deepseek;
 mod deepseek2;
+mod deepseek2ocr;
 mod dots1;
 mod ernie4_5;
 mod ernie4_5_moe;
@@ -62,9 +64,12 @@ mod granite_swa;
 mod granitehybrid;
 mod granitemoe;
 mod grovemoe;
+mod hrm_text;
 mod hunyuan;
 mod hunyuan_moe;
+mod hunyuan_vl;
 mod hy_v3;
+mod hy_v4;
 mod internlm2;
 mod jais;
 mod jais2;
@@ -76,10 +81,12 @@ mod llama;
 mod llama4;
 mod mamba;
 mod mamba2;
+mod maple;
 mod mellum;
 mod minicpm;
 mod minimax_m2;
 mod mistral3;
+mod mistral4;
 mod modern_bert;
 mod mpt;
 mod nanbeige;
@@ -112,6 +119,7 @@ mod rnd1;
 mod seed_oss;
 mod smallthinker;
 mod smollm3;
+mod spark2_5;
 mod stablelm;
 mod starcoder2;
 mod t5;
@@ -154,11 +162,14 @@ pub static ALL: &[&Spec] = &[
     &cohere2::SPEC,
     &cohere2moe::SPEC,
     &dbrx::SPEC,
+    &deci::SPEC,
+    &deci::SEVEN,
     &deepseek::SPEC,
     &deepseek2::GLM_LITE,
     &deepseek2::V2,
     &deepseek2::V3,
     &deepseek2::YOUTU,
+    &deepseek2ocr::SPEC,
     &dots1::SPEC,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
@@ -191,9 +202,12 @@ pub static ALL: &[&Spec] = &[
     &granitemoe::SHARING,
     &granitemoe::SPEC,
     &grovemoe::SPEC,
+    &hrm_text::SPEC,
     &hunyuan::SPEC,
     &hunyuan_moe::SPEC,
+    &hunyuan_vl::SPEC,
     &hy_v3::SPEC,
+    &hy_v4::SPEC,
     &internlm2::SPEC,
     &jais::SPEC,
     &jais2::SPEC,
@@ -212,11 +226,13 @@ pub static ALL: &[&Spec] = &[
     &mamba::FALCON,
     &mamba::SPEC,
     &mamba2::SPEC,
+    &maple::SPEC,
     &mellum::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,
     &minimax_m2::SPEC,
     &mistral3::SPEC,
+    &mistral4::SPEC,
     &modern_bert::CLASSIFIER,
     &modern_bert::SPEC,
     &mpt::SPEC,
@@ -260,6 +276,7 @@ pub static ALL: &[&Spec] = &[
     &seed_oss::SPEC,
     &smallthinker::SPEC,
     &smollm3::SPEC,
+    &spark2_5::SPEC,
     &stablelm::SPEC,
     &starcoder2::SPEC,
     &t5::UMT5,

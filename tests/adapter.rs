@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use rawrz::gguf::{Value, writer::Writer};
 use rawrz::hf::Shards;
 use rawrz::model::{Error, Model, Options};
+use rawrz::ollama;
 use rawrz::quant::{Format, format};
-use rawrz_vfs::NodeId;
+use rawrz_vfs::{NodeId, Tree};
 use safetensors::SafeTensors;
 use support::mounted::tree;
 use support::probe::fixtures;
@@ -105,4 +106,15 @@ fn a_stored_tensor_that_no_rule_knows_is_refused() {
     writer.tensor("blk.0.unheard_of.weight.lora_a", &[HIDDEN, RANK], f32s(), vec![0; 512]);
     let path = written(&writer, folder.path());
     assert!(Model::open(&path, &Options::default()).is_err());
+}
+
+#[test]
+fn an_adapter_makes_no_store_for_ollama() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(&adapter("qwen2"), folder.path());
+    let model = std::sync::Arc::new(Model::open(&path, &Options::default()).unwrap());
+    let mut tree = Tree::builder(model.modified);
+    let error = ollama::add(&model, &ollama::Options::default(), &mut tree, NodeId::ROOT).unwrap_err();
+    assert!(matches!(error, ollama::Error::Adapter(_)), "{error}");
+    assert!(tree.build().entries(NodeId::ROOT).unwrap().is_empty());
 }

@@ -125,7 +125,7 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
     env::set_current_dir("/").map_err(failed("cannot leave the directory"))?;
     let mut live = Live { mount, signals, record, ollama: None };
     if args.launch_ollama {
-        summary.launched = Some(live.launch(&entry));
+        summary.launched = Some(if has_store { live.launch(&entry) } else { Err(ollama::nothing_to_run()) });
     }
     Ok((live, summary))
 }

@@ -8,13 +8,14 @@ use crate::gguf::Gguf;
 use crate::gguf::writer::{self, Info};
 
 /// How the blob's bytes come to a reader.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum BlobMode {
     /// The kernel reads the GGUF itself.
     Passthrough,
     /// The blob is a symbolic link to the GGUF.
     Link,
     /// We answer each read.
+    #[default]
     Serve,
 }
 

@@ -31,10 +31,10 @@ use manifest::{Layer, Manifest, MediaType};
 pub use name::Name;
 use template::{SpecialText, Template, Underivable};
 
-use crate::model::Model;
+use crate::model::{Kind, Model};
 
 /// How the store is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What the model is called; `None`: by its file.
     pub name: Option<Name>,
@@ -89,6 +89,9 @@ pub enum TemplateLayer {
 /// Why there is no store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Ollama takes an adapter only together with its base.
+    #[error("{} is an adapter and no model", .0.display())]
+    Adapter(PathBuf),
     /// The file could not be read.
     #[error("{} could not be read to the end", .0.display())]
     Read(PathBuf),
@@ -103,6 +106,11 @@ pub enum Error {
     /// The files of a split model hold more than one file can.
     #[error("the files of {} are too large to be shown as one", .0.display())]
     TooLarge(PathBuf),
+}
+
+/// Whether a model is an adapter of one, which makes no store.
+pub fn is_adapter(model: &Model) -> bool {
+    model.weights.as_ref().is_some_and(|weights| weights.kind == Kind::Adapter)
 }
 
 /// The digest of a model's blob: what its place proves, or what is remembered, or by reading all of it.
@@ -147,6 +155,9 @@ pub fn add(
     tree: &mut TreeBuilder,
     parent: NodeId,
 ) -> Result<Store, Error> {
+    if is_adapter(model) {
+        return Err(Error::Adapter(model.path.clone()));
+    }
     let (content, header_len) =
         blob::content(&model.gguf).ok_or_else(|| Error::TooLarge(model.path.clone()))?;
     let digest = match options.digest.clone().or_else(|| proved_digest(model)) {
@@ -231,7 +242,7 @@ mod tests {
     use std::ffi::OsStr;
     use std::path::Path;
 
-    use rawrz_vfs::{Kind, Tree};
+    use rawrz_vfs::{Kind as NodeKind, Tree};
 
     use super::*;
     use crate::gguf::writer::Writer as GgufWriter;
@@ -242,10 +253,6 @@ mod tests {
         let mut tree = Tree::builder(model.modified);
         let store = add(&model, options, &mut tree, NodeId::ROOT).unwrap();
         (tree.build(), store)
-    }
-
-    fn options() -> Options {
-        Options { name: None, digest: None, template: TemplateChoice::Auto, blob: BlobMode::Serve }
     }
 
     fn read(tree: &Tree, path: &str) -> Vec<u8> {
@@ -262,8 +269,8 @@ mod tests {
         for entry in entries {
             let path = format!("{path}{}", entry.name.to_str().unwrap());
             match entry.kind {
-                Kind::Directory => files(tree, entry.id, &format!("{path}/"), all),
-                Kind::File | Kind::Symlink => all.push(path),
+                NodeKind::Directory => files(tree, entry.id, &format!("{path}/"), all),
+                NodeKind::File | NodeKind::Symlink => all.push(path),
             }
         }
     }
@@ -277,7 +284,7 @@ mod tests {
         fs::write(&path, &bytes[..68]).unwrap(); // less the padding
         let digest = Digest::of(&bytes[..68]);
         assert_eq!(digest.hex(), "89a2116c3a82d6a97f59f748d86ed4417214353fd178ee54df418fde32495fad");
-        let (tree, store) = store(&path, &Options { digest: Some(digest.clone()), ..options() });
+        let (tree, store) = store(&path, &Options { digest: Some(digest.clone()), ..Options::default() });
         assert_eq!(store.name.to_string(), "some-model:latest");
         assert_eq!(store.id.hex(), "f75369d1dd1fb2f7c3db80c05854077604d2e78397dbe270fbe9d8a453ae62ff");
         let config = "99759ad5b91e723db0393d698ffbb448b1b7df5ff6377a108c49254583b1bc8c";
@@ -297,7 +304,7 @@ mod tests {
     #[test]
     fn a_quantised_model_has_its_layers() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/quant/llama-q8_0.gguf");
-        let (tree, quick) = store(&path, &options());
+        let (tree, quick) = store(&path, &Options::default());
         assert_eq!(quick.digest.origin, Origin::Quick);
         assert!(matches!(quick.template, TemplateLayer::Derived), "{:?}", quick.template);
         let manifest = read(&tree, "manifests/registry.ollama.ai/library/llama/latest");
@@ -319,11 +326,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("llama-q8_0.gguf");
         fs::copy(&path, &copy).unwrap();
-        assert_eq!(store(&copy, &options()).1.id, quick.id);
-        let none = store(&copy, &Options { template: TemplateChoice::None, ..options() }).1;
+        assert_eq!(store(&copy, &Options::default()).1.id, quick.id);
+        let none = store(&copy, &Options { template: TemplateChoice::None, ..Options::default() }).1;
         assert_ne!(none.id, quick.id);
         let given = TemplateChoice::Text("{{ .Prompt }}".to_owned());
-        let given = store(&copy, &Options { template: given, ..options() }).1;
+        let given = store(&copy, &Options { template: given, ..Options::default() }).1;
         assert!(matches!(given.template, TemplateLayer::Given) && given.id != none.id);
     }
 
@@ -338,7 +345,7 @@ mod tests {
         fs::copy(&path, &cached).unwrap();
         let named = folder.path().join("llama-q8_0.gguf");
         std::os::unix::fs::symlink("blobs/".to_owned() + digest.hex(), &named).unwrap();
-        let (tree, store) = store(&named, &Options { blob: BlobMode::Link, ..options() });
+        let (tree, store) = store(&named, &Options { blob: BlobMode::Link, ..Options::default() });
         assert_eq!((store.digest.hex(), store.digest.origin), (digest.hex(), Origin::Place));
         let id = tree.resolve(["blobs", &digest.file_name()].map(OsStr::new)).unwrap();
         assert_eq!(tree.link_target(id).unwrap(), fs::canonicalize(&cached).unwrap());

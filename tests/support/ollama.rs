@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rawrz::hf::{self, Shards};
 use rawrz::model::{self, Model};
-use rawrz::ollama::{self, BlobMode, Name, Store, TemplateChoice};
+use rawrz::ollama::{self, BlobMode, Name, Store};
 use rawrz_fs_unix::Mount;
 use rawrz_vfs::{NodeId, Tree};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The store's options for tests.
 pub fn options(blob: BlobMode) -> ollama::Options {
-    ollama::Options { name: None, digest: None, template: TemplateChoice::Auto, blob }
+    ollama::Options { blob, ..ollama::Options::default() }
 }
 
 /// A live mount of folder and store.

@@ -72,6 +72,11 @@ pub fn launch(mount: &Entry) -> Result<Launched, Failure> {
     Ok(launched)
 }
 
+/// The failure to start Ollama on a folder that has no store.
+pub fn nothing_to_run() -> Failure {
+    Failure::ollama("an adapter alone is nothing that Ollama runs; the folder stays mounted")
+}
+
 /// A log file for standard output and standard error.
 fn log_file(path: &Path) -> io::Result<(File, File)> {
     if let Some(dir) = path.parent() {

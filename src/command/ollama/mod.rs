@@ -15,7 +15,7 @@ use rawrz::ollama::{self, Options, Origin, TemplateChoice, TemplateLayer};
 use rawrz_vfs::{NodeId, TreeBuilder};
 
 pub use advice::{leftovers, warnings};
-pub use launch::{Launched, launch};
+pub use launch::{Launched, launch, nothing_to_run};
 pub use rawrz::ollama::{BlobMode, Store};
 
 use super::{Failure, door};
@@ -30,7 +30,7 @@ pub enum Readers {
     Others,
 }
 
-/// Adds the store, unless the user wants none.
+/// Adds the store, unless the user wants none, or the file is an adapter.
 ///
 /// # Errors
 /// If it cannot be made.
@@ -40,7 +40,7 @@ pub fn add(
     readers: Readers,
     tree: &mut TreeBuilder,
 ) -> Result<Option<Store>, Failure> {
-    if args.no_ollama {
+    if args.no_ollama || ollama::is_adapter(model) {
         return Ok(None);
     }
     let options = Options {
@@ -87,6 +87,9 @@ fn blob_mode(model: &Model, wanted: Option<cli::Blob>, readers: Readers) -> Resu
 /// # Errors
 /// If the file cannot be read, or the digest not be remembered.
 pub fn hash_ahead(model: &Model) -> Result<(), Failure> {
+    if ollama::is_adapter(model) {
+        return Ok(());
+    }
     let style = "{bytes} of {total_bytes} hashed, {binary_bytes_per_sec}, {eta} left";
     let bar = ProgressBar::new(model.gguf.len())
         .with_style(ProgressStyle::with_template(style).expect("a template of known keys"));

@@ -83,6 +83,7 @@ mod mamba;
 mod mamba2;
 mod maple;
 mod mellum;
+mod mimo2;
 mod minicpm;
 mod minimax_m2;
 mod mistral3;
@@ -105,6 +106,7 @@ mod phi2;
 mod phi3;
 mod phimoe;
 mod plamo;
+mod plamo3;
 mod plm;
 mod qwen;
 mod qwen2;
@@ -228,6 +230,7 @@ pub static ALL: &[&Spec] = &[
     &mamba2::SPEC,
     &maple::SPEC,
     &mellum::SPEC,
+    &mimo2::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,
     &minimax_m2::SPEC,
@@ -255,6 +258,7 @@ pub static ALL: &[&Spec] = &[
     &phi3::SPEC,
     &phimoe::SPEC,
     &plamo::SPEC,
+    &plamo3::SPEC,
     &plm::SPEC,
     &qwen::SPEC,
     &qwen2::EMBEDDING,

@@ -1,14 +1,17 @@
-"""What the scripts of the engines share: the fixed inputs, and how a result is told.
+"""What the scripts of the engines share: the fixed inputs, and how results are told.
 
-Each script opens the folder it is given as its engine's users do, and prints one JSON object:
-{engine, version, output: {tokens, values}, load_seconds, peak_rss}. Imports are not part of the loading.
+    with_ENGINE.py [--load] FOLDER...
+
+Each folder is opened as the engine's users do, in a fork of its own (what takes longest is importing the engine), and for each
+one JSON object is printed: {engine, version, output: {tokens, values}, load_seconds, peak_rss}, or {error}.
 """
-import importlib.metadata, json, os, pathlib, sys, time
+import importlib.metadata, json, os, pathlib, signal, sys, time, traceback
 
 TEXT = "The quick brown fox jumps over 13 lazy dogs."
 # Within the smallest vocabulary of the corpus, 448; the same as in examples/candle.
 TOKENS = [5, 42, 300, 7, 99, 21, 180, 64]
 NEW_TOKENS = 16
+FOLDER_SECONDS = 240
 
 
 def config(folder):
@@ -40,22 +43,44 @@ def peak_rss():
 
 
 def main(engine, package, load, use, prepare=lambda folder: None):
-    """Opens sys.argv[1] with `load`, and has `use` make {tokens, values} of what that returns.
+    """Opens each folder with `load`, and has `use` make {tokens, values} of what that returns, but for `--load`.
 
     `load` returns when every weight has been read; what an engine imports only when it sees a folder is `prepare`'s.
     """
-    folder = sys.argv[1]
-    prepare(folder)
-    start = time.perf_counter()
-    model = load(folder)
-    load_seconds = time.perf_counter() - start
-    output = use(folder, model)
-    report = {
-        "engine": engine,
-        "version": importlib.metadata.version(package),
-        "output": output,
-        "load_seconds": load_seconds,
-        "peak_rss": peak_rss(),
-    }
-    print(json.dumps(report), flush=True)
+    arguments = sys.argv[1:]
+    only_load = "--load" in arguments
+
+    def report(folder):
+        prepare(folder)
+        start = time.perf_counter()
+        model = load(folder)
+        load_seconds = time.perf_counter() - start
+        return {
+            "engine": engine,
+            "version": importlib.metadata.version(package),
+            "output": None if only_load else use(folder, model),
+            "load_seconds": load_seconds,
+            "peak_rss": peak_rss(),
+        }
+
+    for folder in arguments:
+        if folder != "--load":
+            forked(lambda: report(folder))
+
+
+def forked(report):
+    """Prints what `report` returns in a child of this process; that it fails, hangs or crashes is a report too."""
+    pid = os.fork()
+    if pid:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status:
+            print(json.dumps({"error": f"died with status {status}"}), flush=True)
+        return
+    signal.alarm(FOLDER_SECONDS)
+    try:
+        told = report()
+    except Exception as error:
+        traceback.print_exc()
+        told = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
+    print(json.dumps(told), flush=True)
     os._exit(0)  # some engines' threads outlive the interpreter and crash

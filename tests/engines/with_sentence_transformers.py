@@ -4,6 +4,8 @@ from sentence_transformers import SentenceTransformer
 
 
 def use(_, model):
+    if model.tokenizer.pad_token is None:
+        model.tokenizer.pad_token = model.tokenizer.eos_token
     values = model.encode([engine.TEXT, "A short one."], batch_size=1)
     return {"tokens": [], "values": values.astype(float).flatten().tolist()}
 

@@ -3,6 +3,7 @@
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::thread;
 use std::time::SystemTime;
 
@@ -86,6 +87,8 @@ pub struct Model {
     pub weights: Option<Weights>,
     /// The tokenizer's files and special tokens.
     pub tokenizer: Tokenizer,
+    /// All metadata as JSON text.
+    pub metadata_json: Arc<[u8]>,
     /// Newest modification time of the files.
     pub modified: SystemTime,
 }
@@ -147,13 +150,15 @@ impl Model {
         let modified =
             gguf.sources.iter().map(|s| s.identity().modified).max().unwrap_or(SystemTime::UNIX_EPOCH);
         // A large vocabulary takes longer than all the rest, so it gets a thread of its own.
-        let (tokenizer, weights) = thread::scope(|scope| {
+        let (tokenizer, weights, metadata_json) = thread::scope(|scope| {
             let tokenizer = scope.spawn(|| tokenizer(path, &gguf, options));
             let weights = (!gguf.tensors.is_empty()).then(|| weights(path, &gguf, options)).transpose();
-            (tokenizer.join().unwrap_or_else(|panic| resume_unwind(panic)), weights)
+            let metadata_json = gguf.metadata.to_json_text();
+            (tokenizer.join().unwrap_or_else(|panic| resume_unwind(panic)), weights, metadata_json)
         });
         let (weights, tokenizer) = (weights?, tokenizer?);
-        Ok(Self { gguf, path: path.to_owned(), weights, tokenizer, modified })
+        let metadata_json = metadata_json.into();
+        Ok(Self { gguf, path: path.to_owned(), weights, tokenizer, metadata_json, modified })
     }
 
     /// The model's name: `general.name`, or the file's.

@@ -2,7 +2,6 @@
 
 use rawrz::exactness::Exactness;
 use rawrz::gguf::Gguf;
-use rawrz::hf;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -146,7 +145,7 @@ impl<'a> Report<'a> {
             bytes: gguf.len(),
             refused,
             shown,
-            metadata: hf::metadata(gguf),
+            metadata: gguf.metadata.to_json(),
             types: types.map(|(name, (tensors, bytes))| Type { name, tensors, bytes }).collect(),
             stored: stored.collect(),
         }

@@ -10,6 +10,7 @@
 mod cursor;
 mod directory;
 mod error;
+mod json;
 mod limits;
 mod metadata;
 mod model;

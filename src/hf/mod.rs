@@ -2,7 +2,6 @@
 
 mod card;
 mod config;
-mod metadata;
 mod safetensors;
 mod sentence_transformers;
 
@@ -11,7 +10,6 @@ use std::sync::Arc;
 use rawrz_vfs::{Bytes, FileContent, NodeId, TreeBuilder};
 use serde::Serialize;
 
-pub use self::metadata::metadata;
 use crate::model::{Kind, Model};
 
 /// Which shape the folder has.
@@ -54,7 +52,7 @@ pub fn add(model: &Arc<Model>, shards: Shards, tree: &mut TreeBuilder, parent: N
     for (path, bytes) in &model.tokenizer.files {
         add(path, Arc::new(Bytes::from(bytes.clone())));
     }
-    add("gguf/metadata.json", Arc::new(Bytes::from(metadata::json(&model.gguf))));
+    add("gguf/metadata.json", Arc::new(Bytes::shared(model.metadata_json.clone())));
     add("README.md", Arc::new(Bytes::from(card::markdown(model))));
     if let Some(weights) = &model.weights
         && weights.kind == Kind::Adapter

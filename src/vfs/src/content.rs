@@ -54,6 +54,13 @@ impl<T: Into<Vec<u8>>> From<T> for Bytes {
     }
 }
 
+impl Bytes {
+    /// A file of bytes that others hold too.
+    pub fn shared(bytes: Arc<[u8]>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl FileContent for Bytes {
     fn len(&self) -> u64 {
         self.0.len() as u64

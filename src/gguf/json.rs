@@ -1,20 +1,24 @@
+//! Metadata as JSON. Strings that are not UTF-8 are shown with replacement characters.
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json};
 
-use crate::gguf::{Array, Gguf, Metadata, Strings, Value, shortest};
+use super::{Array, Metadata, Strings, Value, shortest};
 
-/// gguf/metadata.json: every key of the file. Strings that are not UTF-8 are shown with replacement characters.
-pub fn json(gguf: &Gguf) -> Vec<u8> {
-    let mut text = serde_json::to_vec(&Shown(&gguf.metadata)).expect("maps with text keys are JSON");
-    text.push(b'\n');
-    text
-}
+impl Metadata {
+    /// Every key of the file and its value, as the text of a JSON object.
+    pub fn to_json_text(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec(&Shown(self)).expect("maps with text keys are JSON");
+        text.push(b'\n');
+        text
+    }
 
-/// The same as a map.
-pub fn metadata(gguf: &Gguf) -> Map<String, Json> {
-    match serde_json::to_value(Shown(&gguf.metadata)) {
-        Ok(Json::Object(map)) => map,
-        other => unreachable!("metadata is a map with text keys: {other:?}"),
+    /// Every key of the file and its value.
+    pub fn to_json(&self) -> Map<String, Json> {
+        match serde_json::to_value(Shown(self)) {
+            Ok(Json::Object(map)) => map,
+            other => unreachable!("metadata is a map with text keys: {other:?}"),
+        }
     }
 }
 
@@ -78,7 +82,10 @@ impl Serialize for Shown<&Strings> {
 
 impl Serialize for Shown<&[u8]> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&String::from_utf8_lossy(self.0))
+        match std::str::from_utf8(self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.serialize_str(&String::from_utf8_lossy(self.0)),
+        }
     }
 }
 

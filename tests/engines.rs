@@ -16,6 +16,7 @@ use support::probe::{fixtures, fuse_available, require, root, shared};
 /// What an engine cannot open as an ordinary folder either, each with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("mlx-lm", "Gemma3ForCausalLM", "looks for a mask in the sixth layer, and the case has three"),
+    ("mlx-lm", "GPT2LMHeadModel", "wants the names of the first GPT-2, without `transformer.`"),
     (
         "mlx-lm",
         "MixtralForCausalLM",

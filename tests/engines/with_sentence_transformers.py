@@ -3,6 +3,12 @@ import engine
 from sentence_transformers import SentenceTransformer
 
 
+def load(folder):
+    model = SentenceTransformer(folder, device="cpu")
+    engine.touch(model.parameters())
+    return model
+
+
 def use(_, model):
     if model.tokenizer.pad_token is None:
         model.tokenizer.pad_token = model.tokenizer.eos_token
@@ -10,9 +16,4 @@ def use(_, model):
     return {"tokens": [], "values": values.astype(float).flatten().tolist()}
 
 
-engine.main(
-    "sentence-transformers",
-    "sentence-transformers",
-    lambda folder: SentenceTransformer(folder, device="cpu"),
-    use,
-)
+engine.main("sentence-transformers", "sentence-transformers", load, use)

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (path, bytes) in &tokenizer.files {
         let path = Path::new(folder).join(path);
         fs::create_dir_all(path.parent().expect("a file lies in a folder"))?;
-        fs::write(&path, bytes)?;
+        fs::write(&path, bytes.as_slice())?;
         println!("{:>9}  {}", bytes.len(), path.display());
     }
     if let Some(note) = &tokenizer.note {

@@ -88,7 +88,7 @@ pub struct Model {
     /// The tokenizer's files and special tokens.
     pub tokenizer: Tokenizer,
     /// All metadata as JSON text.
-    pub metadata_json: Arc<[u8]>,
+    pub metadata_json: Arc<Vec<u8>>,
     /// Newest modification time of the files.
     pub modified: SystemTime,
 }
@@ -157,7 +157,7 @@ impl Model {
             (tokenizer.join().unwrap_or_else(|panic| resume_unwind(panic)), weights, metadata_json)
         });
         let (weights, tokenizer) = (weights?, tokenizer?);
-        let metadata_json = metadata_json.into();
+        let metadata_json = Arc::new(metadata_json);
         Ok(Self { gguf, path: path.to_owned(), weights, tokenizer, metadata_json, modified })
     }
 

@@ -208,7 +208,7 @@ fn transformers_reads_the_files() {
         for (name, bytes) in build(&path).files {
             let file = folder.join(name);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, bytes).unwrap();
+            fs::write(file, bytes.as_slice()).unwrap();
         }
         let expected = path.with_extension("gguf.out");
         // The one without expected ids goes with the texts that all others share.

@@ -50,7 +50,7 @@ pub fn add(model: &Arc<Model>, shards: Shards, tree: &mut TreeBuilder, parent: N
     let mut add =
         |path: &str, content: Arc<dyn FileContent>| tree.file_at(parent, path, model.modified, content);
     for (path, bytes) in &model.tokenizer.files {
-        add(path, Arc::new(Bytes::from(bytes.clone())));
+        add(path, Arc::new(Bytes::shared(bytes.clone())));
     }
     add("gguf/metadata.json", Arc::new(Bytes::shared(model.metadata_json.clone())));
     add("README.md", Arc::new(Bytes::from(card::markdown(model))));

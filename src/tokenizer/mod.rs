@@ -23,6 +23,8 @@ mod unigram;
 mod vocabulary;
 mod wordpiece;
 
+use std::sync::Arc;
+
 pub use error::Error;
 use original::Original;
 pub use special::SpecialTokens;
@@ -65,8 +67,8 @@ pub struct Context<'a> {
 /// A model's tokenizer as files.
 #[derive(Debug, Default)]
 pub struct Tokenizer {
-    /// Path in the folder, `/` between its parts, and content.
-    pub files: Vec<(String, Vec<u8>)>,
+    /// Path in the folder, `/` between its parts, and content, which a folder shares.
+    pub files: Vec<(String, Arc<Vec<u8>>)>,
     /// Ids that config.json repeats.
     pub special: SpecialTokens,
     /// What the user must know: why there are no files, or which were not used.
@@ -104,7 +106,7 @@ fn without_files(context: &Context, reason: &str) -> Result<Tokenizer, Error> {
     let special = special::read(context.metadata)?;
     let mut files = Vec::new();
     config::generation(context, &special, &mut files)?;
-    Ok(Tokenizer { files, special, note: Some(format!("no tokenizer files: {reason}")) })
+    Ok(Tokenizer { files: shared(files), special, note: Some(format!("no tokenizer files: {reason}")) })
 }
 
 fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {
@@ -137,7 +139,11 @@ fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {
     config::tokenizer(&source, &vocabulary, &mut files)?;
     files.extend(sentencepiece.map(|bytes| ("tokenizer.model".to_owned(), bytes)));
     config::generation(context, &source.special, &mut files)?;
-    Ok(Tokenizer { files, special: source.special, note })
+    Ok(Tokenizer { files: shared(files), special: source.special, note })
+}
+
+fn shared(files: Vec<(String, Vec<u8>)>) -> Vec<(String, Arc<Vec<u8>>)> {
+    files.into_iter().map(|(path, bytes)| (path, Arc::new(bytes))).collect()
 }
 
 fn tokenizer_json(source: &Source, vocabulary: &Vocabulary) -> Result<Vec<u8>, Error> {

@@ -46,17 +46,17 @@ pub trait FileContent: Send + Sync {
 }
 
 /// A file held in memory.
-pub struct Bytes(Arc<[u8]>);
+pub struct Bytes(Arc<Vec<u8>>);
 
 impl<T: Into<Vec<u8>>> From<T> for Bytes {
     fn from(bytes: T) -> Self {
-        Self(bytes.into().into())
+        Self(Arc::new(bytes.into()))
     }
 }
 
 impl Bytes {
     /// A file of bytes that others hold too.
-    pub fn shared(bytes: Arc<[u8]>) -> Self {
+    pub fn shared(bytes: Arc<Vec<u8>>) -> Self {
         Self(bytes)
     }
 }

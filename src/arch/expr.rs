@@ -98,6 +98,7 @@ impl Expr {
     /// # Errors
     /// If a shape does not fit or a size is absent; the caller has seen to it that the stored tensors are there.
     pub fn evaluate(&self, at: &Evaluation) -> Result<Shaped, Error> {
+        let misfit = || self.misfit(at);
         match self {
             Self::Tensor(name) => {
                 let name = at.scope.name(name) + at.suffix;
@@ -113,14 +114,20 @@ impl Expr {
                     None => v.as_f64(),
                 });
                 let number = number.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
-                Ok(Shaped { shape: vec![1], matrix: Matrix::constant(1, 1, number as f32) })
+                let matrix = Matrix::constant(1, 1, number as f32).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![1], matrix })
             }
             Self::Zeros(rows, row_len) => {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);
-                Ok(Shaped { shape: vec![rows, row_len], matrix: Matrix::constant(rows, row_len, 0.0) })
+                let matrix = Matrix::constant(rows, row_len, 0.0).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![rows, row_len], matrix })
             }
             _ => self.apply(self.operands().iter().map(|of| of.evaluate(at)).collect::<Result<_, _>>()?, at),
         }
+    }
+
+    fn misfit(&self, at: &Evaluation) -> Error {
+        Error::Shape { what: format!("{self:?} at layer {}", at.scope.layer) }
     }
 
     /// The value that follows from those of the operands.
@@ -128,7 +135,7 @@ impl Expr {
     /// # Errors
     /// If a shape does not fit or a size is absent.
     pub fn apply(&self, mut operands: Vec<Shaped>, at: &Evaluation) -> Result<Shaped, Error> {
-        let misfit = || Error::Shape { what: format!("{self:?} at layer {}", at.scope.layer) };
+        let misfit = || self.misfit(at);
         let dim = |dim: &Dim| dim.of(&at.scope);
         let several = match self {
             Self::Concat(_) => Some(concat(operands.split_off(0))),
@@ -212,6 +219,8 @@ fn permute(of: Shaped, view: &Strides) -> Option<Shaped> {
 }
 
 fn reshape(of: Shaped, shape: Vec<u64>) -> Option<Shaped> {
+    // The sizes are the metadata's, which may say anything.
+    shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n))?;
     let (rows, row_len) = rows_of(&shape);
     Some(Shaped { shape, matrix: of.matrix.reshaped(rows, row_len)? })
 }

@@ -56,8 +56,9 @@ impl Matrix {
     }
 
     /// `rows` rows of `row_len` times the same value.
-    pub fn constant(rows: u64, row_len: u64, value: f32) -> Self {
-        Self { rows, row_len, body: Body::Constant(value) }
+    pub fn constant(rows: u64, row_len: u64, value: f32) -> Option<Self> {
+        rows.checked_mul(row_len)?;
+        Some(Self { rows, row_len, body: Body::Constant(value) })
     }
 
     /// Parts one below the other.

@@ -18,19 +18,7 @@ use signal_hook::iterator::Signals;
 
 pub use rawrz_fs_unix::{Error, Mount, unmount, watch};
 
-/// How to mount.
-pub struct Request<'a> {
-    /// What the mount table shows.
-    pub name: &'a str,
-    /// Lets other users in.
-    pub allow_other: bool,
-    /// Unmounts when this process is killed.
-    pub auto_unmount: bool,
-    /// Hands the model's blob to the kernel.
-    pub passthrough: bool,
-    /// Number of worker threads, if not the default.
-    pub threads: Option<usize>,
-}
+use super::request::Request;
 
 /// Mounts a tree.
 ///

@@ -11,20 +11,7 @@ use rawrz_vfs::Tree;
 
 pub use rawrz_fs_windows::Error;
 
-/// How to mount.
-#[allow(dead_code)] // read once the adapter mounts
-pub struct Request<'a> {
-    /// Name of the volume.
-    pub name: &'a str,
-    /// Lets other users in.
-    pub allow_other: bool,
-    /// Unmounts when this process is killed.
-    pub auto_unmount: bool,
-    /// Hands the model's blob to the kernel.
-    pub passthrough: bool,
-    /// Number of worker threads, if not the default.
-    pub threads: Option<usize>,
-}
+use super::request::Request;
 
 /// A live mount; there is none.
 pub struct Mount(Infallible);

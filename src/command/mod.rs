@@ -14,6 +14,7 @@ mod mount;
 mod ollama;
 mod print;
 mod report;
+mod request;
 mod sample;
 mod size;
 mod state;

@@ -6,6 +6,7 @@ use std::{env, io, process};
 use super::folder::Folder;
 use super::ollama::{self, BlobMode, Readers};
 use super::print::line;
+use super::request::Request;
 use super::state::{Entry, Record};
 use super::summary::Summary;
 use super::{Failure, daemon, door, log, state};
@@ -105,7 +106,7 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
     let has_store = folder.store.is_some();
     notes.extend(has_store.then(|| ollama::leftovers(&mountpoint)).flatten());
     let name = args.name.clone().unwrap_or_else(|| folder.model.stem());
-    let request = door::Request {
+    let request = Request {
         name: &name,
         allow_other: args.allow_other,
         auto_unmount: args.auto_unmount,

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::bind::{NAMED, shown};
 use super::expr::{Evaluation, Expr, Shaped, stored};
 use super::spec::{Rule, Spec, Tell};
 use super::{Error, Scope};
@@ -53,7 +54,7 @@ pub fn bind_adapter(
     match base {
         None => Err(Error::NeedsBase { what: format!("where {:?} belongs", left[0]) }),
         Some(_) => {
-            let names = left.iter().take(super::bind::NAMED).map(|n| (*n).clone()).collect();
+            let names = left.iter().take(NAMED).map(|n| (*n).clone()).collect();
             Err(Error::UnmappedTensors { count: left.len(), names })
         }
     }
@@ -185,8 +186,7 @@ impl Binding<'_> {
     }
 
     fn add(&mut self, name: String, value: Shaped) -> Result<(), Error> {
-        let tensor = VirtualTensor::new(name.clone(), value.shape, self.precision, value.matrix);
-        self.tensors.push(tensor.ok_or(Error::Shape { what: name })?);
+        self.tensors.push(shown(name, value, self.precision)?);
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! Snowflake Arctic: experts beside a dense network.
 
-use super::minimax_m2::EXPERTS;
-use super::shared::{DECODER, ENDS, ROPED_ATTENTION};
+use super::shared::{DECODER, ENDS, ROPED_ATTENTION, SPARSE_BLOCK};
 use super::spec::{Field, Rule, Spec, Value, field, int, rename};
 
 static FIELDS: &[Field] = &[
@@ -31,7 +30,7 @@ pub static SPEC: Spec = Spec {
     model_type: "arctic",
     strip: "",
     config: &[DECODER, FIELDS],
-    tensors: &[ENDS, RESIDUAL, ROPED_ATTENTION, EXPERTS],
+    tensors: &[ENDS, RESIDUAL, ROPED_ATTENTION, SPARSE_BLOCK],
     loss: None,
     proof: &[],
     source: "conversion/arctic.py, llama.cpp 0c1e5709",

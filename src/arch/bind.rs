@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::expr::{Evaluation, input_scale_name, scale_name};
+use super::expr::{Evaluation, Shaped, input_scale_name, scale_name};
 use super::spec::{Rule, Spec, Tell};
 use super::{Error, Scope, expr};
 use crate::gguf::{Gguf, Tensor};
@@ -103,10 +103,7 @@ impl Binding {
             }
             let evaluation = Evaluation { scope, suffix, scales: &self.scales, cache: &self.cache };
             let value = rule.expr.evaluate(&evaluation)?;
-            let dtype = value.matrix.first_format().and_then(|f| f.dtype).filter(|d| !d.is_float());
-            let tensor =
-                VirtualTensor::new(hf.clone(), value.shape, dtype.unwrap_or(self.precision), value.matrix)
-                    .ok_or_else(|| Error::Shape { what: hf.clone() })?;
+            let tensor = shown(hf.clone(), value, self.precision)?;
             // Input scales are for kernels that quantise activations too; the folder's weights are not packed.
             self.used.extend(
                 stored.iter().filter_map(|name| scale_name(name)).filter(|s| self.scales.contains(s)),
@@ -135,6 +132,16 @@ impl Binding {
     }
 }
 
+/// A tensor as the folder shows it: floats as `precision`, integers as they are.
+///
+/// # Errors
+/// If a size overflows.
+pub fn shown(name: String, value: Shaped, precision: Dtype) -> Result<VirtualTensor, Error> {
+    let integer = value.matrix.first_format().and_then(|f| f.dtype).filter(|d| !d.is_float());
+    VirtualTensor::new(name.clone(), value.shape, integer.unwrap_or(precision), value.matrix)
+        .ok_or(Error::Shape { what: name })
+}
+
 fn in_file_order(mut tensors: Vec<VirtualTensor>, gguf: &Gguf) -> Vec<VirtualTensor> {
     tensors.sort_by_cached_key(|t| {
         let place = t
@@ -152,12 +159,7 @@ fn in_file_order(mut tensors: Vec<VirtualTensor>, gguf: &Gguf) -> Vec<VirtualTen
 /// If a size overflows.
 pub fn bind_as_stored(gguf: &Gguf, precision: Dtype) -> Result<Vec<VirtualTensor>, Error> {
     let scope = Scope::new(gguf, "");
-    let tensor = |tensor: &Tensor| {
-        let value = expr::stored(scope, tensor);
-        let dtype = tensor.format.dtype.filter(|d| !d.is_float()).unwrap_or(precision);
-        // A `/` would be a folder's.
-        VirtualTensor::new(tensor.name.replace('/', "."), value.shape, dtype, value.matrix)
-            .ok_or_else(|| Error::Shape { what: tensor.name.clone() })
-    };
+    // A `/` would be a folder's.
+    let tensor = |t: &Tensor| shown(t.name.replace('/', "."), expr::stored(scope, t), precision);
     Ok(in_file_order(gguf.tensors.iter().map(tensor).collect::<Result<_, _>>()?, gguf))
 }

@@ -1,10 +1,9 @@
 //! Llama 1 to 3.3 and all that share its layout, Mistral 7B to Large, and Mixtral.
 
-use super::expr::Expr;
 use super::shared::{
-    CAUSAL, DECODER, DENSE_MODULES, EMBEDS, ENDS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION,
+    CAUSAL, DECODER, DENSE_MODULES, EMBEDS, ENDS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION, SPARSE_BLOCK,
 };
-use super::spec::{Field, Rule, Spec, Tell, Value, field, int, rename, rule};
+use super::spec::{Field, Rule, Spec, Tell, Value, field, int, rename};
 
 const SOURCE: &str = "conversion/llama.py, class LlamaModel, llama.cpp 0c1e5709";
 
@@ -96,21 +95,8 @@ static MIXTRAL_FIELDS: &[Field] = &[
     field("router_jitter_noise", Value::Float(0.0)),
 ];
 
-/// The second spelling of each expert is that of files of December 2023 to April 2024, a tensor an expert.
-static MIXTRAL_EXPERTS: &[Rule] = &[
-    rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.block_sparse_moe.gate"),
-    rule(
-        "model.layers.{i}.block_sparse_moe.experts.{e}.w1",
-        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")),
-    ),
-    rule(
-        "model.layers.{i}.block_sparse_moe.experts.{e}.w2",
-        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
-    ),
-    rule(
-        "model.layers.{i}.block_sparse_moe.experts.{e}.w3",
-        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")),
-    ),
+/// Experts in files of December 2023 to April 2024, a tensor an expert.
+static LEGACY_EXPERTS: &[Rule] = &[
     rename("blk.{i}.ffn_gate.{e}", "model.layers.{i}.block_sparse_moe.experts.{e}.w1").optional(),
     rename("blk.{i}.ffn_down.{e}", "model.layers.{i}.block_sparse_moe.experts.{e}.w2").optional(),
     rename("blk.{i}.ffn_up.{e}", "model.layers.{i}.block_sparse_moe.experts.{e}.w3").optional(),
@@ -123,7 +109,7 @@ pub static MIXTRAL: Spec = Spec {
     model_type: "mixtral",
     strip: "",
     config: &[DECODER, MIXTRAL_FIELDS],
-    tensors: &[ENDS, NORMS, ROPED_ATTENTION, MIXTRAL_EXPERTS, ROPE_FACTORS],
+    tensors: &[ENDS, NORMS, ROPED_ATTENTION, SPARSE_BLOCK, LEGACY_EXPERTS, ROPE_FACTORS],
     loss: None,
     proof: &["MixtralForCausalLM"],
     source: SOURCE,

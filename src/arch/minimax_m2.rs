@@ -1,8 +1,8 @@
 //! MiniMax M2.
 
 use super::expr::Expr;
-use super::shared::{ATTENTION, DECODER, ENDS, NORMS, QK_NORMS, scoring_func};
-use super::spec::{Field, Rule, Spec, Value, derived, exact, field, int, rename, rule};
+use super::shared::{ATTENTION, DECODER, ENDS, NORMS, QK_NORMS, SPARSE_BLOCK, scoring_func};
+use super::spec::{Field, Rule, Spec, Value, derived, exact, field, int};
 
 static FIELDS: &[Field] = &[
     int("intermediate_size", "expert_feed_forward_length"),
@@ -18,27 +18,11 @@ static FIELDS: &[Field] = &[
     field("router_jitter_noise", Value::Float(0.0)),
 ];
 
-/// Experts in Mixtral's spelling.
-pub static EXPERTS: &[Rule] = &[
-    rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.block_sparse_moe.gate"),
-    exact(
-        "model.layers.{i}.block_sparse_moe.e_score_correction_bias",
-        Expr::Tensor("blk.{i}.exp_probs_b.bias"),
-    )
-    .optional(),
-    rule(
-        "model.layers.{i}.block_sparse_moe.experts.{e}.w1",
-        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")),
-    ),
-    rule(
-        "model.layers.{i}.block_sparse_moe.experts.{e}.w2",
-        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
-    ),
-    rule(
-        "model.layers.{i}.block_sparse_moe.experts.{e}.w3",
-        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")),
-    ),
-];
+static CORRECTION: &[Rule] = &[exact(
+    "model.layers.{i}.block_sparse_moe.e_score_correction_bias",
+    Expr::Tensor("blk.{i}.exp_probs_b.bias"),
+)
+.optional()];
 
 pub static SPEC: Spec = Spec {
     gguf: "minimax-m2",
@@ -47,7 +31,7 @@ pub static SPEC: Spec = Spec {
     model_type: "minimax_m2",
     strip: "",
     config: &[DECODER, FIELDS],
-    tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, EXPERTS],
+    tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, SPARSE_BLOCK, CORRECTION],
     loss: None,
     proof: &["MiniMaxM2ForCausalLM"],
     source: "conversion/minimax.py, class MiniMaxM2Model, llama.cpp 0c1e5709",

@@ -2,9 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::minimax_m2::EXPERTS;
 use super::rope_scaling;
-use super::shared::{ATTENTION, DECODER, ENDS, NORMS, ROPE_FACTORS, WINDOW};
+use super::shared::{ATTENTION, DECODER, ENDS, NORMS, ROPE_FACTORS, SPARSE_BLOCK, WINDOW};
 use super::spec::{Field, Spec, Value, derived, field, int};
 use super::{Error, Scope};
 
@@ -27,7 +26,7 @@ pub static SPEC: Spec = Spec {
     model_type: "phimoe",
     strip: "",
     config: &[DECODER, WINDOW, FIELDS],
-    tensors: &[ENDS, NORMS, ATTENTION, EXPERTS, ROPE_FACTORS],
+    tensors: &[ENDS, NORMS, ATTENTION, SPARSE_BLOCK, ROPE_FACTORS],
     loss: None,
     proof: &[],
     source: "conversion/phi.py, class PhiMoeModel, llama.cpp 0c1e5709",

@@ -306,6 +306,23 @@ pub static CAUSAL: &[Field] = &[derived("is_causal", |scope| {
 pub static DENSE_MODULES: &[Rule] =
     &[rename("dense_2", "2_Dense/linear").optional(), rename("dense_3", "3_Dense/linear").optional()];
 
+/// Router and experts in Mixtral's spelling, a tensor an expert.
+pub static SPARSE_BLOCK: &[Rule] = &[
+    rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.block_sparse_moe.gate"),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w1",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")),
+    ),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w2",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
+    ),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w3",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")),
+    ),
+];
+
 /// An object for a field, less what is null.
 pub fn object(fields: impl IntoIterator<Item = (&'static str, Option<Json>)>) -> Json {
     let present = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

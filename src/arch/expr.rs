@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
-use super::{Error, Scope};
+use super::{Error, Scope, alibi};
 use crate::gguf::Tensor;
 use crate::tensor::{ElementOp, Matrix, Stored, Strides, TileCache};
 
@@ -22,6 +22,8 @@ pub enum Expr {
     Expert(&'static Expr),
     /// So many rows from a row on.
     Rows(&'static Expr, Dim, Dim),
+    /// Rows cut into so many and so many more: one of the runs. The runs are all of the rows, or it is refused.
+    Cut(&'static Expr, &'static [Dim], usize),
     /// The rows of all, one after the other.
     Concat(&'static [Expr]),
     /// Rows in another order: row `i` written in mixed radix over (extent, stride) is row sum(digit * stride), the
@@ -80,6 +82,7 @@ impl Expr {
             | Self::EvenOdd(of, ..)
             | Self::Expert(of)
             | Self::Rows(of, ..)
+            | Self::Cut(of, ..)
             | Self::Permute(of, _)
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
@@ -128,7 +131,7 @@ impl Expr {
             Self::Slopes(heads) => {
                 let heads = heads.of(&at.scope)?;
                 let most = at.scope.f64("attention.max_alibi_bias")?.unwrap_or(8.0);
-                let rows = slopes(heads, most).ok_or_else(misfit)?.into_iter();
+                let rows = alibi::slopes(heads, most).ok_or_else(misfit)?.into_iter();
                 let rows = rows.map(|slope| Matrix::constant(1, 1, slope)).collect::<Option<_>>();
                 let matrix = rows.and_then(Matrix::stack).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![heads, 1], matrix })
@@ -164,6 +167,7 @@ impl Expr {
             Self::EvenOdd(_, heads, rows) => even_odd(of, dim(heads)?, dim(rows)?),
             Self::Expert(_) => part(of, at.scope.expert),
             Self::Rows(_, start, len) => rows(of, dim(start)?, dim(len)?),
+            Self::Cut(_, lens, run) => cut(of, &lens.iter().map(dim).collect::<Result<Vec<_>, _>>()?, *run),
             Self::Permute(_, axes) => permute(of, &strides(axes, at)?),
             Self::PermuteColumns(_, axes) => {
                 let matrix = of.matrix.select_columns(strides(axes, at)?);
@@ -176,15 +180,6 @@ impl Expr {
         };
         value.ok_or_else(misfit)
     }
-}
-
-/// Halving steps over as many heads as a power of two holds; the rest lie between the first of them.
-fn slopes(heads: u64, most: f64) -> Option<Vec<f32>> {
-    const MOST_HEADS: u64 = 1 << 16;
-    let power = 1 << heads.checked_ilog2().filter(|_| heads <= MOST_HEADS)?;
-    let slope = |n: u64, of: u64| (-most * (n + 1) as f64 / of as f64).exp2() as f32;
-    let between = (0..heads - power).map(|n| slope(2 * n, 2 * power));
-    Some((0..power).map(|n| slope(n, power)).chain(between).collect())
 }
 
 fn concat(parts: Vec<Shaped>) -> Option<Shaped> {
@@ -232,6 +227,19 @@ fn rows(of: Shaped, start: u64, len: u64) -> Option<Shaped> {
     let mut of = select(of, &Strides::range(start * per_row, (end - start) * per_row))?;
     of.shape[0] = len;
     Some(of)
+}
+
+/// A run of the rows, where the runs are all of them.
+fn cut(of: Shaped, lens: &[u64], run: usize) -> Option<Shaped> {
+    let mut end = 0_u64;
+    let mut start = 0;
+    for (i, len) in lens.iter().enumerate() {
+        start = if i == run { end } else { start };
+        end = end.checked_add(*len)?;
+    }
+    let len = *lens.get(run)?;
+    (end == of.shape[0]).then_some(())?;
+    rows(of, start, len)
 }
 
 fn permute(of: Shaped, view: &Strides) -> Option<Shaped> {
@@ -364,15 +372,4 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::slopes;
-
-    /// The numbers of the reference implementation.
-    #[test]
-    fn slopes_are_those_of_the_paper() {
-        assert_eq!(slopes(4, 8.0).unwrap(), [0.25, 0.0625, 0.015625, 0.00390625]);
-        assert_eq!(slopes(6, 8.0).unwrap(), [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]);
-        assert_eq!(slopes(0, 8.0), None);
-        assert_eq!(slopes(u64::MAX, 8.0), None);
-    }
-}
+mod cut_tests;

@@ -82,6 +82,12 @@ impl<'a> Scope<'a> {
         self.gguf.tensor(name)
     }
 
+    /// Whether the file holds what is stored under a full name, by itself or within what `--fuse-qkv` makes of three tensors.
+    pub fn holds(&self, name: &str) -> bool {
+        let fused = |part: &str| self.tensor(&name.replacen(part, ".attn_qkv.", 1)).is_some();
+        [".attn_q.", ".attn_k.", ".attn_v."].into_iter().any(fused) || self.tensor(name).is_some()
+    }
+
     /// Layers of the model proper: blocks but for those that predict further tokens.
     ///
     /// # Errors

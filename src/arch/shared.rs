@@ -83,11 +83,46 @@ pub static NORMS: &[Rule] = &[
 
 const Q_ROWS: Dim = Dim::Times(&HEADS, &HEAD_DIM);
 const KV_ROWS: Dim = Dim::Times(&KV_HEADS, &HEAD_DIM);
-const Q_KV_ROWS: Dim = Dim::Plus(&Q_ROWS, &KV_ROWS);
+const V_ROWS: Dim = Dim::Times(&KV_HEADS, &Dim::KeyOr("attention.value_length", &HEAD_DIM));
 const FUSED: Expr = Expr::Tensor("blk.{i}.attn_qkv");
-const FUSED_Q: Expr = Expr::Rows(&FUSED, Dim::Is(0), Q_ROWS);
-const FUSED_K: Expr = Expr::Rows(&FUSED, Q_ROWS, KV_ROWS);
-const FUSED_V: Expr = Expr::Rows(&FUSED, Q_KV_ROWS, KV_ROWS);
+const RUNS: &[Dim] = &[Q_ROWS, KV_ROWS, V_ROWS];
+/// The query rows of a file made with `--fuse-qkv`, which holds the three projections as one.
+pub const FUSED_Q: Expr = Expr::Cut(&FUSED, RUNS, 0);
+/// The key rows of such a file.
+pub const FUSED_K: Expr = Expr::Cut(&FUSED, RUNS, 1);
+/// The value rows of such a file.
+pub const FUSED_V: Expr = Expr::Cut(&FUSED, RUNS, 2);
+
+/// Key heads of a layer of such a file: half of the rows beyond the query's.
+pub const FUSED_KV_HEADS: Dim = Dim::Over(
+    &Dim::Over(&Dim::Minus(&Dim::Rows("blk.{i}.attn_qkv.weight"), &Q_ROWS), &Dim::Is(2)),
+    &HEAD_DIM,
+);
+
+/// Projections under a class's own names, their rows as in the original; of files made with `--fuse-qkv` too.
+pub const fn projections(q: &'static str, k: &'static str, v: &'static str) -> [Rule; 6] {
+    [
+        rename("blk.{i}.attn_q", q),
+        rename("blk.{i}.attn_k", k),
+        rename("blk.{i}.attn_v", v),
+        rule(q, FUSED_Q).optional(),
+        rule(k, FUSED_K).optional(),
+        rule(v, FUSED_V).optional(),
+    ]
+}
+
+/// The same where the converter reordered query and key rows for pairwise rope.
+pub const fn roped_projections(q: &'static str, k: &'static str, v: &'static str) -> [Rule; 6] {
+    let [_, _, value, _, _, fused_value] = projections(q, k, v);
+    [
+        rule(q, Expr::Rope(&Expr::Tensor("blk.{i}.attn_q"), HEADS)),
+        rule(k, Expr::Rope(&Expr::Tensor("blk.{i}.attn_k"), KV_HEADS)),
+        value,
+        rule(q, Expr::Rope(&FUSED_Q, HEADS)).optional(),
+        rule(k, Expr::Rope(&FUSED_K, KV_HEADS)).optional(),
+        fused_value,
+    ]
+}
 
 /// Attention whose rows are as in the original. The second of each pair is for files made with `--fuse-qkv`.
 pub static ATTENTION: &[Rule] = &[

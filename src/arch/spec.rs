@@ -97,7 +97,7 @@ pub enum Value {
     OptionalDim(&'static str),
     /// The truth value of `{arch}.KEY`, or the given one if the key is absent.
     Flag(&'static str, bool),
-    /// Whether the stored tensor is there.
+    /// Whether the stored tensor is there, by itself or fused with others.
     Present(&'static str),
     /// Whether the stored tensor is not there.
     Absent(&'static str),

@@ -13,17 +13,23 @@ pub fn config(spec: &Spec, scope: &Scope) -> Result<Map<String, Json>, Error> {
     let mut config = Map::new();
     config.insert("architectures".into(), vec![spec.class].into());
     config.insert("model_type".into(), spec.model_type.into());
-    let fields: Vec<&Field> = spec.config.iter().copied().flatten().collect();
+    object(spec.config, scope, &mut config)?;
+    Ok(config)
+}
+
+/// Adds the fields of the groups to an object.
+fn object(groups: &[&'static [Field]], scope: &Scope, object: &mut Map<String, Json>) -> Result<(), Error> {
+    let fields: Vec<&Field> = groups.iter().copied().flatten().collect();
     for (i, field) in fields.iter().enumerate() {
         // The last of a name counts, at the place of the first.
         let last = fields[i..].iter().rfind(|f| f.name == field.name).unwrap_or(field);
-        if !config.contains_key(field.name)
+        if !object.contains_key(field.name)
             && let Some(value) = evaluate(last, scope)?
         {
-            config.insert(field.name.into(), value);
+            object.insert(field.name.into(), value);
         }
     }
-    Ok(config)
+    Ok(())
 }
 
 fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
@@ -48,6 +54,11 @@ fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
         Value::Flag(key, default) => scope.metadata().bool(&scope.key(key))?.unwrap_or(default).into(),
         Value::Present(name) => scope.tensor(name).is_some().into(),
         Value::Absent(name) => scope.tensor(name).is_none().into(),
+        Value::Object(groups) => {
+            let mut fields = Map::new();
+            object(groups, scope, &mut fields)?;
+            fields.into()
+        }
         Value::Derived(derive) => return derive(scope),
     }))
 }

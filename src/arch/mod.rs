@@ -13,6 +13,7 @@ mod config;
 mod dim;
 mod error;
 mod expr;
+mod kda;
 mod refused;
 mod rope_scaling;
 mod scope;
@@ -27,6 +28,7 @@ mod arctic;
 mod baichuan;
 mod bailingmoe;
 mod bailingmoe2;
+mod bailingmoe3;
 mod bert;
 mod bloom;
 mod chatglm;
@@ -74,6 +76,8 @@ mod internlm2;
 mod jais;
 mod jais2;
 mod jamba;
+mod kimi_k3;
+mod kimi_linear;
 mod laguna;
 mod lfm2;
 mod llada;
@@ -147,6 +151,7 @@ pub static ALL: &[&Spec] = &[
     &baichuan::XVERSE,
     &bailingmoe::SPEC,
     &bailingmoe2::SPEC,
+    &bailingmoe3::SPEC,
     &bert::DISTILBERT_CLASSIFIER,
     &bert::DISTILBERT,
     &bert::XLM_ROBERTA_CLASSIFIER,
@@ -214,6 +219,8 @@ pub static ALL: &[&Spec] = &[
     &jais::SPEC,
     &jais2::SPEC,
     &jamba::SPEC,
+    &kimi_k3::SPEC,
+    &kimi_linear::SPEC,
     &laguna::SPEC,
     &lfm2::MOE,
     &lfm2::SPEC,

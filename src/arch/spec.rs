@@ -101,6 +101,8 @@ pub enum Value {
     Present(&'static str),
     /// Whether the stored tensor is not there.
     Absent(&'static str),
+    /// An object of fields, as that of a model within a model. A later group overrides a field of an earlier one.
+    Object(&'static [&'static [Field]]),
     /// What no table can say; `None` leaves the field out.
     Derived(fn(&Scope) -> Result<Option<Json>, Error>),
 }

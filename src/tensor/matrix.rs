@@ -190,7 +190,13 @@ impl Matrix {
                 let each = runs.parts.iter().map(|(start, part)| Some((*start, part.with_op(op)?)));
                 Body::Interleave(Runs { parts: each.collect::<Option<_>>()?, turn: runs.turn })
             }
-            Body::Constant(_) | Body::Transpose(_) => return None,
+            Body::Constant(value) => Body::Constant(match op {
+                ElementOp::Add(c) => value + c,
+                ElementOp::Multiply(c) => value * c,
+                // Rounded once, to a dtype that is not known here.
+                ElementOp::LogNegate | ElementOp::Log => return None,
+            }),
+            Body::Transpose(_) => return None,
         };
         Some(Self { body, ..*self })
     }

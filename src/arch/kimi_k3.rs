@@ -101,7 +101,7 @@ pub static SPEC: Spec = Spec {
     loss: Some(
         "the vision tower is in no GGUF of it; the norms of attention residuals are multiplied into the projections behind them: the same function, other numbers",
     ),
-    proof: &[],
+    proof: &["KimiK3ForConditionalGeneration"],
     source: "conversion/kimi_k3.py, llama.cpp 0c1e5709",
 };
 

@@ -125,7 +125,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS, &[derived("linear_attn_config", linear_attention)]],
     tensors: &[LAYERS, DELTA, GATES, COMPRESSED_ATTENTION],
     loss: None,
-    proof: &[],
+    proof: &["KimiLinearForCausalLM"],
     source: "conversion/kimi_linear.py, llama.cpp 0c1e5709",
 };
 

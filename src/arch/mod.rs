@@ -110,6 +110,7 @@ mod phi2;
 mod phi3;
 mod phimoe;
 mod plamo;
+mod plamo2;
 mod plamo3;
 mod plm;
 mod qwen;
@@ -265,6 +266,7 @@ pub static ALL: &[&Spec] = &[
     &phi3::SPEC,
     &phimoe::SPEC,
     &plamo::SPEC,
+    &plamo2::SPEC,
     &plamo3::SPEC,
     &plm::SPEC,
     &qwen::SPEC,

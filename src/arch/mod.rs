@@ -76,6 +76,7 @@ mod internlm2;
 mod jais;
 mod jais2;
 mod jamba;
+mod jina_bert;
 mod kimi_k3;
 mod kimi_linear;
 mod laguna;
@@ -220,6 +221,9 @@ pub static ALL: &[&Spec] = &[
     &jais::SPEC,
     &jais2::SPEC,
     &jamba::SPEC,
+    &jina_bert::CODE,
+    &jina_bert::V2,
+    &jina_bert::V3,
     &kimi_k3::SPEC,
     &kimi_linear::SPEC,
     &laguna::SPEC,

@@ -45,6 +45,8 @@ pub enum Expr {
     Number(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
+    /// Each element doubled so many times.
+    Doubled(&'static Expr, Dim),
     /// An operation on each element.
     Map(&'static Expr, ElementOp),
 }
@@ -81,6 +83,7 @@ impl Expr {
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
             | Self::Reshape(of, _)
+            | Self::Doubled(of, _)
             | Self::Map(of, _) => std::slice::from_ref(of),
         }
     }
@@ -160,6 +163,7 @@ impl Expr {
             }
             Self::Transpose(_) => transpose(of, at),
             Self::Reshape(_, dims) => reshape(of, dims.iter().map(dim).collect::<Result<_, _>>()?),
+            Self::Doubled(_, times) => doubled(of, dim(times)?),
             Self::Map(_, op) => of.matrix.with_op(*op).map(|matrix| Shaped { matrix, ..of }),
             _ => None,
         };
@@ -326,6 +330,12 @@ fn even_odd(of: Shaped, heads: u64, rows: u64) -> Option<Shaped> {
         parts.push(of.matrix.select_rows(&Strides::range(head * d + rows, rest))?);
     }
     Some(Shaped { matrix: Matrix::stack(parts)?, ..of })
+}
+
+fn doubled(of: Shaped, times: u64) -> Option<Shaped> {
+    let times = i32::try_from(times).ok().filter(|&times| times < f32::MAX_EXP)?;
+    let matrix = of.matrix.with_op(ElementOp::Multiply(2.0_f32.powi(times)))?;
+    Some(Shaped { matrix, ..of })
 }
 
 fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {

@@ -124,6 +124,8 @@ mod qwen3next;
 mod qwen3vl;
 mod refact;
 mod rnd1;
+mod rwkv6;
+mod rwkv7;
 mod seed_oss;
 mod smallthinker;
 mod smollm3;
@@ -290,6 +292,10 @@ pub static ALL: &[&Spec] = &[
     &refact::SPEC,
     &rnd1::RND1,
     &rnd1::DREAM,
+    &rwkv6::SPEC,
+    &rwkv6::QWEN,
+    &rwkv7::SPEC,
+    &rwkv7::HYBRID,
     &seed_oss::SPEC,
     &smallthinker::SPEC,
     &smollm3::SPEC,

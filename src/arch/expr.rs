@@ -43,6 +43,8 @@ pub enum Expr {
     Reshape(&'static Expr, &'static [Dim]),
     /// A number of the metadata (full key), of a per-layer array the layer's, as a tensor of one element.
     Number(&'static str),
+    /// Whole numbers of the metadata (full key of an array), as they are.
+    Integers(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
     /// Each element doubled so many times.
@@ -70,7 +72,7 @@ impl Expr {
     /// The formulas that this one is made of.
     pub fn operands(&self) -> &'static [Self] {
         match *self {
-            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) => &[],
+            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Integers(_) => &[],
             Self::Concat(parts)
             | Self::Interleave(parts)
             | Self::InterleaveRuns(_, parts)
@@ -119,6 +121,13 @@ impl Expr {
                 let number = number.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
                 let matrix = Matrix::constant(1, 1, number as f32).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![1], matrix })
+            }
+            Self::Integers(key) => {
+                let stored = at.scope.metadata().value(key).and_then(|v| v.as_array());
+                let stored = stored.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
+                let numbers: Option<Vec<_>> = stored.iter().map(|v| v.as_i64()).collect();
+                let matrix = Matrix::integers(&numbers.ok_or_else(misfit)?).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![matrix.rows()], matrix })
             }
             Self::Zeros(rows, row_len) => {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);

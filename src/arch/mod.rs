@@ -122,6 +122,7 @@ mod qwen3;
 mod qwen3moe;
 mod qwen3next;
 mod qwen3vl;
+mod qwen4exp;
 mod refact;
 mod rnd1;
 mod rwkv6;
@@ -289,6 +290,7 @@ pub static ALL: &[&Spec] = &[
     &qwen3next::SPEC,
     &qwen3vl::SPEC,
     &qwen3vl::MOE,
+    &qwen4exp::SPEC,
     &refact::SPEC,
     &rnd1::RND1,
     &rnd1::DREAM,

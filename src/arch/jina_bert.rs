@@ -125,6 +125,6 @@ pub static V3: Spec = Spec {
     loss: Some(
         "the pooling layer is in no GGUF: loaders make a new one, which embeddings do not use; the tasks' adapters are in files of their own",
     ),
-    proof: &[],
+    proof: &["JinaEmbeddingsV3Model"],
     source: "conversion/bert.py, class XLMRobertaModel, llama.cpp 0c1e5709",
 };

@@ -29,7 +29,7 @@ const USES: &[(&str, &[&str])] = &[
     ("arch", &["gguf", "quant", "tensor"]),
     ("adapter", &["arch", "gguf"]),
     ("model", &["adapter", "arch", "gguf", "quant", "tensor", "tokenizer"]),
-    ("exactness", &["model"]),
+    ("exactness", &["arch", "model"]),
     ("ollama", &["gguf", "model", "tokenizer"]),
     ("ollama", &["gguf", "model", "quant", "tokenizer"]),
     ("export", &[]),

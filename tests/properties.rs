@@ -23,6 +23,16 @@ enum Step {
         start: u64,
         len: u64,
     },
+    /// Of each of so many runs of equally many rows, some.
+    WithinRuns {
+        runs: u64,
+        start: u64,
+        len: u64,
+    },
+    /// The second half of each of so many runs, negated: runs of halves put together again.
+    NegateHalves {
+        runs: u64,
+    },
     /// (a, b) blocks of rows become (b, a).
     Swap {
         a: u64,
@@ -72,6 +82,16 @@ impl Whole {
                 self.of_rows(rows)
             }
             Step::Slice { start, len } => self.of_rows((start..start + len).collect()),
+            Step::WithinRuns { runs, start, len } => {
+                let run = self.rows / runs;
+                self.of_rows((0..runs).flat_map(|r| r * run + start..r * run + start + len).collect())
+            }
+            Step::NegateHalves { runs } => {
+                let run = self.rows / runs;
+                let sign = |row: u64| if row % run < run / 2 { 1.0 } else { -1.0 };
+                let values = (0..self.rows).flat_map(|r| self.row(r).iter().map(move |v| v * sign(r)));
+                Self { values: values.collect(), ..self.clone() }
+            }
             Step::Swap { a, b } => {
                 let unit = self.rows / (a * b);
                 let mut rows = Vec::new();
@@ -106,6 +126,15 @@ fn lazy(matrix: &Matrix, again: impl Fn() -> Matrix, step: &Step, cache: &Arc<Ti
             matrix.select_rows(&Strides::new(0, &[(heads, d), (2, 1), (d / 2, 2)]))
         }
         Step::Slice { start, len } => matrix.select_rows(&Strides::range(start, len)),
+        Step::WithinRuns { runs, start, len } => {
+            matrix.select_rows(&Strides::new(start, &[(runs, rows / runs), (len, 1)]))
+        }
+        Step::NegateHalves { runs } => {
+            let half = rows / runs / 2;
+            let halves = |start| matrix.select_rows(&Strides::new(start, &[(runs, 2 * half), (half, 1)]));
+            let negated = halves(half)?.with_op(ElementOp::Multiply(-1.0))?;
+            Matrix::interleave_runs(vec![halves(0)?, negated], runs)
+        }
         Step::Swap { a, b } => {
             let unit = rows / (a * b);
             matrix.select_rows(&Strides::new(0, &[(b, unit), (a, b * unit), (unit, 1)]))
@@ -125,6 +154,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (1_u64..4).prop_map(|heads| Step::Rope { heads }),
         (0_u64..9, 1_u64..9).prop_map(|(start, len)| Step::Slice { start, len }),
+        (1_u64..4, 0_u64..5, 1_u64..5).prop_map(|(runs, start, len)| Step::WithinRuns { runs, start, len }),
+        (1_u64..4).prop_map(|runs| Step::NegateHalves { runs }),
         (1_u64..4, 1_u64..4).prop_map(|(a, b)| Step::Swap { a, b }),
         (1_u64..4, 1_u64..4).prop_map(|(a, b)| Step::SwapColumns { a, b }),
         Just(Step::Twice),
@@ -142,9 +173,18 @@ fn fitted(step: &Step, rows: u64, row_len: u64) -> Option<Step> {
             let start = start.min(rows - 1);
             Step::Slice { start, len: len.min(rows - start) }
         }
+        Step::WithinRuns { runs, start, len } if rows.is_multiple_of(runs) => {
+            let start = start.min(rows / runs - 1);
+            Step::WithinRuns { runs, start, len: len.min(rows / runs - start) }
+        }
+        Step::NegateHalves { runs } if rows.is_multiple_of(runs * 2) => Step::NegateHalves { runs },
         Step::Swap { a, b } if rows.is_multiple_of(a * b) => Step::Swap { a, b },
         Step::SwapColumns { a, b } if row_len.is_multiple_of(a * b) => Step::SwapColumns { a, b },
-        Step::Rope { .. } | Step::Swap { .. } | Step::SwapColumns { .. } => return None,
+        Step::Rope { .. }
+        | Step::WithinRuns { .. }
+        | Step::NegateHalves { .. }
+        | Step::Swap { .. }
+        | Step::SwapColumns { .. } => return None,
         ref other => other.clone(),
     })
 }

@@ -22,6 +22,8 @@ pub enum Expr {
     Expert(&'static Expr),
     /// So many rows from a row on.
     Rows(&'static Expr, Dim, Dim),
+    /// Of each of so many runs of equally many rows, so many rows from a row on.
+    WithinRuns(&'static Expr, Dim, Dim, Dim),
     /// The rows of all, one after the other.
     Concat(&'static [Expr]),
     /// Rows in another order: row `i` written in mixed radix over (extent, stride) is row sum(digit * stride), the
@@ -77,6 +79,7 @@ impl Expr {
             | Self::EvenOdd(of, ..)
             | Self::Expert(of)
             | Self::Rows(of, ..)
+            | Self::WithinRuns(of, ..)
             | Self::Permute(of, _)
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
@@ -153,6 +156,7 @@ impl Expr {
             Self::EvenOdd(_, heads, rows) => even_odd(of, dim(heads)?, dim(rows)?),
             Self::Expert(_) => part(of, at.scope.expert),
             Self::Rows(_, start, len) => rows(of, dim(start)?, dim(len)?),
+            Self::WithinRuns(_, runs, start, len) => within_runs(of, dim(runs)?, dim(start)?, dim(len)?),
             Self::Permute(_, axes) => permute(of, &strides(axes, at)?),
             Self::PermuteColumns(_, axes) => {
                 let matrix = of.matrix.select_columns(strides(axes, at)?);
@@ -211,6 +215,15 @@ fn rows(of: Shaped, start: u64, len: u64) -> Option<Shaped> {
     let per_row = of.matrix.rows().checked_div(of.shape[0])?;
     let mut of = select(of, &Strides::range(start * per_row, (end - start) * per_row))?;
     of.shape[0] = len;
+    Some(of)
+}
+
+fn within_runs(of: Shaped, runs: u64, start: u64, len: u64) -> Option<Shaped> {
+    let rows = of.matrix.rows();
+    let run = rows.checked_div(runs).filter(|run| run * runs == rows && of.shape[0] == rows)?;
+    start.checked_add(len).filter(|&end| end <= run)?;
+    let mut of = select(of, &Strides::new(start, &[(runs, run), (len, 1)]))?;
+    of.shape[0] = runs * len;
     Some(of)
 }
 

@@ -63,6 +63,8 @@ mod granite;
 mod granite_swa;
 mod granitehybrid;
 mod granitemoe;
+mod graniteswitch;
+mod grok;
 mod grovemoe;
 mod hrm_text;
 mod hunyuan;
@@ -79,12 +81,14 @@ mod lfm2;
 mod llada;
 mod llama;
 mod llama4;
+mod maincoder;
 mod mamba;
 mod mamba2;
 mod maple;
 mod mellum;
 mod mimo2;
 mod minicpm;
+mod minimax_01;
 mod minimax_m2;
 mod mistral3;
 mod mistral4;
@@ -125,6 +129,7 @@ mod spark2_5;
 mod stablelm;
 mod starcoder2;
 mod t5;
+mod talkie;
 
 pub use adapter::{Module, bind_adapter};
 pub use as_stored::{AS_STORED, config_as_stored};
@@ -203,6 +208,9 @@ pub static ALL: &[&Spec] = &[
     &granitehybrid::SPEC,
     &granitemoe::SHARING,
     &granitemoe::SPEC,
+    &graniteswitch::SPEC,
+    &grok::SECOND,
+    &grok::FIRST,
     &grovemoe::SPEC,
     &hrm_text::SPEC,
     &hunyuan::SPEC,
@@ -225,6 +233,7 @@ pub static ALL: &[&Spec] = &[
     &llama::MISTRAL,
     &llama::LLAMA,
     &llama4::SPEC,
+    &maincoder::SPEC,
     &mamba::FALCON,
     &mamba::SPEC,
     &mamba2::SPEC,
@@ -233,6 +242,8 @@ pub static ALL: &[&Spec] = &[
     &mimo2::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,
+    &minimax_01::M1,
+    &minimax_01::TEXT,
     &minimax_m2::SPEC,
     &mistral3::SPEC,
     &mistral4::SPEC,
@@ -288,6 +299,7 @@ pub static ALL: &[&Spec] = &[
     &t5::T5,
     &t5::UMT5_ENCODER,
     &t5::T5_ENCODER,
+    &talkie::SPEC,
 ];
 
 /// The spec of a file: the class asked for, or the first of its architecture whose tells hold.

@@ -135,7 +135,7 @@ pub static SPEC: Spec = Spec {
     loss: Some(
         "the names of its adapters, and their ranks where they differ: all are shown with the largest",
     ),
-    proof: &[],
+    proof: &["GraniteSwitchForCausalLM"],
     source: "conversion/granite.py, class GraniteSwitchModel, llama.cpp 0c1e5709",
 };
 

@@ -85,7 +85,7 @@ pub static SECOND: Spec = Spec {
     config: &[DECODER, FIELDS, GROK2],
     tensors: &[ENDS, ATTENTION, GROK2_LAYERS, SPARSE_BLOCK],
     loss: None,
-    proof: &[],
+    proof: &["Grok1ForCausalLM"],
     source: SOURCE,
 };
 
@@ -98,6 +98,6 @@ pub static FIRST: Spec = Spec {
     config: &[DECODER, FIELDS, GROK1],
     tensors: &[GROK1_TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["GrokForCausalLM"],
     source: SOURCE,
 };

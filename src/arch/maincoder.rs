@@ -25,6 +25,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, FEED_FORWARD],
     loss: None,
-    proof: &[],
+    proof: &["MaincoderForCausalLM"],
     source: "conversion/maincoder.py, class MaincoderModel, llama.cpp 0c1e5709",
 };

@@ -54,7 +54,7 @@ pub static M1: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: TENSORS,
     loss: None,
-    proof: &[],
+    proof: &["MiniMaxM1ForCausalLM"],
     source: SOURCE,
 };
 
@@ -67,7 +67,7 @@ pub static TEXT: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: TENSORS,
     loss: None,
-    proof: &[],
+    proof: &["MiniMaxText01ForCausalLM"],
     source: SOURCE,
 };
 

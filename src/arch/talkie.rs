@@ -66,6 +66,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["TalkieForCausalLM"],
     source: "conversion/talkie.py, class TalkieModel, llama.cpp 0c1e5709",
 };

@@ -13,7 +13,16 @@ pub fn config(spec: &Spec, scope: &Scope) -> Result<Map<String, Json>, Error> {
     let mut config = Map::new();
     config.insert("architectures".into(), vec![spec.class].into());
     config.insert("model_type".into(), spec.model_type.into());
-    let fields: Vec<&Field> = spec.config.iter().copied().flatten().collect();
+    add(&mut config, spec.config, scope)?;
+    Ok(config)
+}
+
+/// Adds the fields of groups that it has not.
+///
+/// # Errors
+/// If a key is absent that has no default, or a value is of another type.
+fn add(config: &mut Map<String, Json>, groups: &[&[Field]], scope: &Scope) -> Result<(), Error> {
+    let fields: Vec<&Field> = groups.iter().copied().flatten().collect();
     for (i, field) in fields.iter().enumerate() {
         // The last of a name counts, at the place of the first.
         let last = fields[i..].iter().rfind(|f| f.name == field.name).unwrap_or(field);
@@ -23,7 +32,7 @@ pub fn config(spec: &Spec, scope: &Scope) -> Result<Map<String, Json>, Error> {
             config.insert(field.name.into(), value);
         }
     }
-    Ok(config)
+    Ok(())
 }
 
 fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
@@ -48,6 +57,11 @@ fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
         Value::Flag(key, default) => scope.metadata().bool(&scope.key(key))?.unwrap_or(default).into(),
         Value::Present(name) => scope.tensor(name).is_some().into(),
         Value::Absent(name) => scope.tensor(name).is_none().into(),
+        Value::Fields(groups) => {
+            let mut fields = Map::new();
+            add(&mut fields, groups, scope)?;
+            Json::Object(fields)
+        }
         Value::Derived(derive) => return derive(scope),
     }))
 }

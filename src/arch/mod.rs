@@ -94,6 +94,7 @@ mod mistral3;
 mod mistral4;
 mod modern_bert;
 mod mpt;
+mod muse_glimmer;
 mod nanbeige;
 mod nemotron;
 mod nemotron_h;
@@ -250,6 +251,7 @@ pub static ALL: &[&Spec] = &[
     &modern_bert::CLASSIFIER,
     &modern_bert::SPEC,
     &mpt::SPEC,
+    &muse_glimmer::SPEC,
     &nanbeige::SPEC,
     &nemotron::SPEC,
     &nemotron_h::DENSE_SPEC,

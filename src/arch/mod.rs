@@ -90,6 +90,7 @@ mod mimo2;
 mod minicpm;
 mod minimax_01;
 mod minimax_m2;
+mod minimax_m3;
 mod mistral3;
 mod mistral4;
 mod modern_bert;
@@ -246,6 +247,7 @@ pub static ALL: &[&Spec] = &[
     &minimax_01::M1,
     &minimax_01::TEXT,
     &minimax_m2::SPEC,
+    &minimax_m3::SPEC,
     &mistral3::SPEC,
     &mistral4::SPEC,
     &modern_bert::CLASSIFIER,

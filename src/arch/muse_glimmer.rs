@@ -4,10 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::config::sliding_layers;
 use super::expr::Expr;
+use super::gemma::norm;
 use super::shared::{DECODER, ENDS, MLP, ROPED_ATTENTION, WINDOW};
-use super::spec::{Field, Rule, Spec, Value, all_rooted, derived, drop, field, number, omit, rename, rule};
+use super::spec::{Field, Rule, Spec, Value, all_rooted, derived, drop, field, number, omit, rename};
 use super::{Error, Scope};
-use crate::tensor::ElementOp;
 
 const ROOT: &str = "model.language_model.";
 
@@ -33,16 +33,12 @@ static FIELDS: &[Field] = &[
     field("tie_word_embeddings", Value::Absent("output.weight")),
 ];
 
-/// A norm that is stored as what multiplies, one more than the weight.
-const fn norm(hf: &'static str, stored: &'static Expr) -> Rule {
-    rule(hf, Expr::Map(stored, ElementOp::Add(-1.0))).rooted(ROOT)
-}
-
 static LAYERS: &[Rule] = &[
-    norm("model.layers.{i}.input_layernorm", &Expr::Tensor("blk.{i}.attn_norm")),
-    norm("model.layers.{i}.post_attention_layernorm", &Expr::Tensor("blk.{i}.post_attention_norm")),
-    norm("model.layers.{i}.pre_feedforward_layernorm", &Expr::Tensor("blk.{i}.ffn_norm")),
-    norm("model.layers.{i}.post_feedforward_layernorm", &Expr::Tensor("blk.{i}.post_ffw_norm")),
+    norm(&Expr::Tensor("blk.{i}.attn_norm"), "model.layers.{i}.input_layernorm").rooted(ROOT),
+    norm(&Expr::Tensor("blk.{i}.post_attention_norm"), "model.layers.{i}.post_attention_layernorm")
+        .rooted(ROOT),
+    norm(&Expr::Tensor("blk.{i}.ffn_norm"), "model.layers.{i}.pre_feedforward_layernorm").rooted(ROOT),
+    norm(&Expr::Tensor("blk.{i}.post_ffw_norm"), "model.layers.{i}.post_feedforward_layernorm").rooted(ROOT),
     rename("blk.{i}.attn_gate", "model.layers.{i}.self_attn.gate_proj").rooted(ROOT),
     drop(QUERY_NORM, "qk_scale_factor in config.json says the same"),
     drop(KEY_NORM, "the class has norms without weights, which the converter stores as ones"),

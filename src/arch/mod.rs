@@ -130,6 +130,7 @@ mod smollm3;
 mod spark2_5;
 mod stablelm;
 mod starcoder2;
+mod step35;
 mod t5;
 mod talkie;
 
@@ -298,6 +299,8 @@ pub static ALL: &[&Spec] = &[
     &spark2_5::SPEC,
     &stablelm::SPEC,
     &starcoder2::SPEC,
+    &step35::STEP37,
+    &step35::SPEC,
     &t5::UMT5,
     &t5::MT5,
     &t5::T5,

@@ -49,6 +49,7 @@ enum Step {
     Interleave,
     Transpose,
     Add(f32),
+    Divide(f32),
 }
 
 /// A whole array, for the twin.
@@ -113,6 +114,7 @@ impl Whole {
                 Self { rows: self.row_len, row_len: self.rows, values: values.collect() }
             }
             Step::Add(c) => Self { values: self.values.iter().map(|v| v + c).collect(), ..self.clone() },
+            Step::Divide(c) => Self { values: self.values.iter().map(|v| v / c).collect(), ..self.clone() },
         }
     }
 }
@@ -147,6 +149,7 @@ fn lazy(matrix: &Matrix, again: impl Fn() -> Matrix, step: &Step, cache: &Arc<Ti
         Step::Interleave => Matrix::interleave(vec![again(), again()]),
         Step::Transpose => Some(again().transpose(cache)),
         Step::Add(c) => matrix.with_op(ElementOp::Add(c)),
+        Step::Divide(c) => matrix.with_op(ElementOp::Divide(c)),
     }
 }
 
@@ -162,6 +165,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::Interleave),
         Just(Step::Transpose),
         (-2.0_f32..2.0).prop_map(Step::Add),
+        (0.5_f32..9.0).prop_map(Step::Divide),
     ]
 }
 
@@ -278,6 +282,25 @@ proptest! {
             }
         }
         prop_assert!(tensor.read_exact_at(expected.len() as u64, &mut [0]).is_err());
+    }
+}
+
+/// A bf16 that was multiplied in f32 is the quotient, encoded: the products of no two of them are so near that division
+/// confuses them.
+#[test]
+fn division_gives_back_what_was_multiplied() {
+    for factor in [2.0_f32.sqrt(), 5.0_f32.sqrt(), 3.2_f32.sqrt(), 10.0_f32.sqrt(), 1.0] {
+        for bits in 0..=u16::MAX {
+            let original = f32::from_bits(u32::from(bits) << 16);
+            let mut values = [original * factor];
+            if !values[0].is_finite() {
+                continue;
+            }
+            ElementOp::Divide(factor).apply(Dtype::Bf16, &mut values);
+            let mut encoded = [0; 2];
+            quant::encode(Dtype::Bf16, &values, &mut encoded);
+            assert_eq!(u16::from_le_bytes(encoded), bits, "{original} times {factor}");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::dim::Dim;
 use super::spec::{Field, Value};
 use super::{Error, Scope, Spec};
 
@@ -83,6 +84,15 @@ pub fn sliding_layers(scope: &Scope, period: u64) -> Result<Vec<bool>, Error> {
     }
     let period = scope.u64("attention.sliding_window_pattern")?.unwrap_or(period);
     scope.each_layer(|s| Ok(!(s.layer + 1).is_multiple_of(period)))
+}
+
+/// A number of the first layer with a window, or without; where there is no such layer, of the first of all.
+///
+/// # Errors
+/// If a key is absent or of another type.
+pub fn of_kind(scope: &Scope, windowed: bool, number: Dim) -> Result<Option<Json>, Error> {
+    let layer = sliding_layers(scope, 1)?.iter().position(|&sliding| sliding == windowed).unwrap_or(0);
+    Ok(Some(number.of(&scope.at(layer as u64))?.into()))
 }
 
 fn layer_types(scope: &Scope, period: u64) -> Result<Vec<Json>, Error> {

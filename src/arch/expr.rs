@@ -47,6 +47,8 @@ pub enum Expr {
     Number(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
+    /// Each element over the root of a quotient of two sizes, by which the converter multiplied it.
+    OverRoot(&'static Expr, Dim, Dim),
     /// An operation on each element.
     Map(&'static Expr, ElementOp),
 }
@@ -84,6 +86,7 @@ impl Expr {
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
             | Self::Reshape(of, _)
+            | Self::OverRoot(of, ..)
             | Self::Map(of, _) => std::slice::from_ref(of),
         }
     }
@@ -164,6 +167,7 @@ impl Expr {
             }
             Self::Transpose(_) => transpose(of, at),
             Self::Reshape(_, dims) => reshape(of, dims.iter().map(dim).collect::<Result<_, _>>()?),
+            Self::OverRoot(_, a, b) => over_root(of, dim(a)?, dim(b)?),
             Self::Map(_, op) => of.matrix.with_op(*op).map(|matrix| Shaped { matrix, ..of }),
             _ => None,
         };
@@ -225,6 +229,13 @@ fn within_runs(of: Shaped, runs: u64, start: u64, len: u64) -> Option<Shaped> {
     let mut of = select(of, &Strides::new(start, &[(runs, run), (len, 1)]))?;
     of.shape[0] = runs * len;
     Some(of)
+}
+
+/// The converter takes the root in `f64` and multiplies in `f32`.
+fn over_root(of: Shaped, a: u64, b: u64) -> Option<Shaped> {
+    let factor = (b > 0).then(|| (a as f64 / b as f64).sqrt() as f32).filter(|factor| *factor > 0.0)?;
+    let matrix = of.matrix.with_op(ElementOp::Divide(factor))?;
+    Some(Shaped { matrix, ..of })
 }
 
 fn permute(of: Shaped, view: &Strides) -> Option<Shaped> {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use super::dim::Dim;
 use super::expr::Expr;
 use super::gemma::norm;
 use super::shared::{
     ATTENTION, DECODER, DENSE_MLP, PARTIAL_ROTARY, ROUTED, SPARSE_BLOCK, object, scoring_func,
+    shared_expert_width,
 };
 use super::spec::{
     Field, Rule, Spec, Tell, Value, all_only, all_rooted, derived, exact, field, int, number, rename,
@@ -22,7 +22,7 @@ static TEXT: &[Field] = &[
     field("model_type", Value::Str("minimax_m3_vl_text")),
     int("intermediate_size", "expert_feed_forward_length"),
     int("dense_intermediate_size", "feed_forward_length"),
-    derived("shared_intermediate_size", shared_width),
+    derived("shared_intermediate_size", shared_expert_width),
     field("hidden_act", Value::Str("swigluoai")),
     field("swiglu_alpha", Value::Float(1.702)), // llama.cpp's constants, as the next: no GGUF says them
     field("swiglu_limit", Value::Float(7.0)),
@@ -110,14 +110,6 @@ pub static SPEC: Spec = Spec {
 fn flags(scope: &Scope, tell: Tell) -> Result<Option<Json>, Error> {
     let holds = scope.each_layer(|at| tell.holds(at))?;
     Ok(Some(holds.into_iter().map(u64::from).collect()))
-}
-
-/// Rows of one shared expert.
-fn shared_width(scope: &Scope) -> Result<Option<Json>, Error> {
-    const WIDTH: Dim =
-        Dim::Over(&Dim::Rows("blk.{i}.ffn_up_shexp.weight"), &Dim::KeyOr("expert_shared_count", &Dim::Is(1)));
-    let layer = scope.first_layer_with("blk.{i}.ffn_up_shexp.weight")?;
-    layer.map(|layer| Ok(WIDTH.of(&scope.at(layer))?.into())).transpose()
 }
 
 /// Sizes of the indexer, and which layers have one.

@@ -40,6 +40,7 @@ mod deepseek;
 mod deepseek2;
 mod deepseek2ocr;
 mod dots1;
+mod dots3note;
 mod ernie4_5;
 mod ernie4_5_moe;
 mod eurobert;
@@ -181,6 +182,7 @@ pub static ALL: &[&Spec] = &[
     &deepseek2::YOUTU,
     &deepseek2ocr::SPEC,
     &dots1::SPEC,
+    &dots3note::SPEC,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
     &eurobert::SPEC,

@@ -3,6 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::config::of_kind;
 use super::dim::Dim;
 use super::expr::Expr;
 use super::gemma::norm;
@@ -131,12 +132,6 @@ fn sliding(scope: &Scope) -> Result<Vec<bool>, Error> {
 fn by_kind(scope: &Scope, windowed: Json, full: Json) -> Result<Option<Json>, Error> {
     let value = |sliding| if sliding { windowed.clone() } else { full.clone() };
     Ok(Some(sliding(scope)?.into_iter().map(value).collect()))
-}
-
-/// A number of the first block with a window, or without; without any such block, of the first of all.
-fn of_kind(scope: &Scope, windowed: bool, number: Dim) -> Result<Option<Json>, Error> {
-    let layer = sliding(scope)?.iter().position(|&sliding| sliding == windowed).unwrap_or(0);
-    Ok(Some(number.of(&scope.at(layer as u64))?.into()))
 }
 
 fn windowed(scope: &Scope) -> Result<Option<Json>, Error> {

@@ -56,6 +56,7 @@ mod gemma3n;
 mod gemma4;
 mod glm4;
 mod glm4moe;
+mod glm5_next;
 mod glm_dsa;
 mod gpt2;
 mod gpt_oss;
@@ -200,6 +201,7 @@ pub static ALL: &[&Spec] = &[
     &glm4::VISION,
     &glm4::SPEC,
     &glm4moe::SPEC,
+    &glm5_next::SPEC,
     &glm_dsa::SPEC,
     &glm_dsa::DEEPSEEK,
     &gpt2::SPEC,

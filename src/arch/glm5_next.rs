@@ -9,7 +9,7 @@ use super::expr::Expr;
 use super::glm_dsa::{INDEXER, indexer_types};
 use super::shared::{
     ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, HEADS, NEXTN, NORMS, SCORE_CORRECTION, SHARED_EXPERTS,
-    SPARSE_EXPERTS, mlp_layer_types, object,
+    SPARSE_EXPERTS, mlp_layer_types, object, swiglu_limit,
 };
 use super::spec::{
     Field, Rule, Spec, Tell, Value, all_only, all_rooted, derived, exact, field, int, number, omit, rename,
@@ -43,7 +43,7 @@ static TEXT: &[Field] = &[
     int("first_k_dense_replace", "leading_dense_block_count"),
     derived("mlp_layer_types", mlp_layer_types),
     field("topk_method", Value::Str("noaux_tc")),
-    derived("swiglu_limit", limit),
+    derived("swiglu_limit", swiglu_limit),
 ];
 
 /// The class has a vision tower, which this folder lacks: one of no layers.
@@ -157,10 +157,4 @@ fn delta(scope: &Scope) -> Result<Option<Json>, Error> {
         ("short_conv_kernel_size", scope.u64("ssm.conv_kernel")?.map(Json::from)),
         ("gate_lower_bound", scope.f64("kda.gate_lower_bound")?.map(Json::from)),
     ])))
-}
-
-/// The limit of the activation, which the converter repeats for each block.
-fn limit(scope: &Scope) -> Result<Option<Json>, Error> {
-    let limits = scope.metadata().array(&scope.key("swiglu_clamp_exp"))?;
-    Ok(limits.and_then(|limits| limits.get(0)?.as_f64()).map(Json::from))
 }

@@ -39,6 +39,7 @@ mod deci;
 mod deepseek;
 mod deepseek2;
 mod deepseek2ocr;
+mod deepseek4;
 mod dots1;
 mod dots3note;
 mod ernie4_5;
@@ -182,6 +183,7 @@ pub static ALL: &[&Spec] = &[
     &deepseek2::V3,
     &deepseek2::YOUTU,
     &deepseek2ocr::SPEC,
+    &deepseek4::SPEC,
     &dots1::SPEC,
     &dots3note::SPEC,
     &ernie4_5::SPEC,

@@ -292,6 +292,15 @@ pub fn shared_expert_width(scope: &Scope) -> Result<Option<Json>, Error> {
     layer.map(|layer| Ok(WIDTH.of(&scope.at(layer))?.into())).transpose()
 }
 
+/// The limit of the activation, which converters repeat for each block.
+///
+/// # Errors
+/// If the key is no array.
+pub fn swiglu_limit(scope: &Scope) -> Result<Option<Json>, Error> {
+    let limits = scope.metadata().array(&scope.key("swiglu_clamp_exp"))?;
+    Ok(limits.and_then(|limits| limits.get(0)?.as_f64()).map(Json::from))
+}
+
 /// How the router turns scores into weights, where the file says it: classes that know one way do not name it.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ mod error;
 mod expr;
 mod refused;
 mod rope_scaling;
+mod routing;
 mod scope;
 mod shared;
 mod spec;

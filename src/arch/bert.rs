@@ -206,7 +206,7 @@ pub static XLM_ROBERTA_CLASSIFIER: Spec = Spec {
     config: &[FIELDS, LATE_FIELDS, LABELS],
     tensors: &[ROBERTA_NAMED, ROBERTA_HEAD],
     loss: POOLER_AND_ROWS,
-    proof: &[],
+    proof: &["XLMRobertaForSequenceClassification"],
     ..BERT
 };
 

@@ -22,6 +22,8 @@ pub enum Expr {
     Expert(&'static Expr),
     /// So many rows from a row on.
     Rows(&'static Expr, Dim, Dim),
+    /// Of each of so many runs of equally many rows, so many rows from a row on.
+    WithinRuns(&'static Expr, Dim, Dim, Dim),
     /// The rows of all, one after the other.
     Concat(&'static [Expr]),
     /// Rows in another order: row `i` written in mixed radix over (extent, stride) is row sum(digit * stride), the
@@ -52,6 +54,8 @@ pub enum Expr {
     /// The slopes of ALiBi, for so many heads one row each of one element (Press et al. 2021); the largest bias is the
     /// file's, or 8.
     Slopes(Dim),
+    /// Each element over the root of a quotient of two sizes, by which the converter multiplied it.
+    OverRoot(&'static Expr, Dim, Dim),
     /// An operation on each element.
     Map(&'static Expr, ElementOp),
 }
@@ -84,11 +88,13 @@ impl Expr {
             | Self::EvenOdd(of, ..)
             | Self::Expert(of)
             | Self::Rows(of, ..)
+            | Self::WithinRuns(of, ..)
             | Self::Permute(of, _)
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
             | Self::Reshape(of, _)
             | Self::Doubled(of, _)
+            | Self::OverRoot(of, ..)
             | Self::Map(of, _) => std::slice::from_ref(of),
         }
     }
@@ -176,6 +182,7 @@ impl Expr {
             Self::EvenOdd(_, heads, rows) => even_odd(of, dim(heads)?, dim(rows)?),
             Self::Expert(_) => part(of, at.scope.expert),
             Self::Rows(_, start, len) => rows(of, dim(start)?, dim(len)?),
+            Self::WithinRuns(_, runs, start, len) => within_runs(of, dim(runs)?, dim(start)?, dim(len)?),
             Self::Permute(_, axes) => permute(of, &strides(axes, at)?),
             Self::PermuteColumns(_, axes) => {
                 let matrix = of.matrix.select_columns(strides(axes, at)?);
@@ -184,6 +191,7 @@ impl Expr {
             Self::Transpose(_) => transpose(of, at),
             Self::Reshape(_, dims) => reshape(of, dims.iter().map(dim).collect::<Result<_, _>>()?),
             Self::Doubled(_, times) => doubled(of, dim(times)?),
+            Self::OverRoot(_, a, b) => over_root(of, dim(a)?, dim(b)?),
             Self::Map(_, op) => of.matrix.with_op(*op).map(|matrix| Shaped { matrix, ..of }),
             _ => None,
         };
@@ -245,6 +253,22 @@ fn rows(of: Shaped, start: u64, len: u64) -> Option<Shaped> {
     let mut of = select(of, &Strides::range(start * per_row, (end - start) * per_row))?;
     of.shape[0] = len;
     Some(of)
+}
+
+fn within_runs(of: Shaped, runs: u64, start: u64, len: u64) -> Option<Shaped> {
+    let rows = of.matrix.rows();
+    let run = rows.checked_div(runs).filter(|run| run * runs == rows && of.shape[0] == rows)?;
+    start.checked_add(len).filter(|&end| end <= run)?;
+    let mut of = select(of, &Strides::new(start, &[(runs, run), (len, 1)]))?;
+    of.shape[0] = runs * len;
+    Some(of)
+}
+
+/// The converter takes the root in `f64` and multiplies in `f32`.
+fn over_root(of: Shaped, a: u64, b: u64) -> Option<Shaped> {
+    let factor = (b > 0).then(|| (a as f64 / b as f64).sqrt() as f32).filter(|factor| *factor > 0.0)?;
+    let matrix = of.matrix.with_op(ElementOp::Divide(factor))?;
+    Some(Shaped { matrix, ..of })
 }
 
 fn permute(of: Shaped, view: &Strides) -> Option<Shaped> {

@@ -3,18 +3,17 @@
 
 use serde_json::{Value as Json, json};
 
-use super::deepseek2::KV_B;
 use super::dim::Dim;
 use super::expr::Expr;
-use super::kda::{
-    A_LOG, COMPRESSED, CONV_K, CONV_Q, CONV_V, FULL, HEAD_DIM, LINEAR, UNCOMPRESSED, compressed_attention,
-    delta_attention, layers_counted_from_one,
-};
-use super::kimi_linear::{FIELDS, SPARSE, heads, kimi};
-use super::shared::{DECODER, DENSE, object};
-use super::spec::{Field, Rule, Spec, Value, derived, exact, field, int, number, rename, rule};
+use super::kda::{A_LOG, FULL, HEAD_DIM, LINEAR, layers_counted_from_one};
+use super::kimi_linear::{COMPRESSED_ATTENTION, DELTA, FIELDS, FORGET_GATE, MIXTURE, heads};
+use super::shared::{DECODER, DENSE_MLP, NORMS, object};
+use super::spec::{Field, Rule, Spec, Value, all_rooted, derived, exact, field, int, number, rename};
 use super::{Error, Scope};
 use crate::tensor::ElementOp;
+
+/// Where the language model's names begin.
+const ROOT: &str = "language_model.model.";
 
 const HIDDEN: Dim = Dim::Key("embedding_length");
 const ONES: Expr =
@@ -25,43 +24,46 @@ const ONES: Expr =
 macro_rules! score {
     ($stored:literal, $name:literal) => {
         [
-            exact(concat!($name, "_norm.weight"), ONES),
+            exact(concat!($name, "_norm.weight"), ONES).rooted(ROOT),
             exact(
                 concat!($name, "_proj.weight"),
                 Expr::Reshape(&Expr::Tensor($stored), &[Dim::Is(1), HIDDEN]),
-            ),
+            )
+            .rooted(ROOT),
         ]
     };
 }
-static ATTENTION_SCORES: &[Rule] =
-    &score!("blk.{i}.attn_res_score.weight", "language_model.model.layers.{i}.self_attention_res");
-static MLP_SCORES: &[Rule] =
-    &score!("blk.{i}.ffn_res_score.weight", "language_model.model.layers.{i}.mlp_res");
-static OUTPUT_SCORES: &[Rule] = &score!("output_res_score.weight", "language_model.model.output_attn_res");
-
-static LAYERS: &[Rule] = kimi!("language_model.");
-static DELTA: &[Rule] = delta_attention!("language_model.model.layers.{i}.self_attn.", "o_proj");
-static COMPRESSED_ATTENTION: &[Rule] =
-    compressed_attention!("language_model.model.layers.{i}.self_attn.", "o_proj");
-
-/// The gate of the output has one name in the original and two here.
-static GATES: &[Rule] = &[
-    exact("language_model.model.layers.{i}.self_attn.A_log", A_LOG).only(LINEAR),
-    rename("blk.{i}.ssm_g", "language_model.model.layers.{i}.self_attn.g_proj").only(LINEAR),
-    rename("blk.{i}.attn_gate", "language_model.model.layers.{i}.self_attn.g_proj").only(FULL),
+static SCORES: [[Rule; 2]; 3] = [
+    score!("blk.{i}.attn_res_score.weight", "model.layers.{i}.self_attention_res"),
+    score!("blk.{i}.ffn_res_score.weight", "model.layers.{i}.mlp_res"),
+    score!("output_res_score.weight", "model.output_attn_res"),
 ];
 
-static LATENT: &[Rule] = &[
-    rename(
-        "blk.{i}.ffn_routed_down",
-        "language_model.model.layers.{i}.block_sparse_moe.routed_expert_down_proj",
-    )
-    .optional(),
-    rename("blk.{i}.ffn_routed_up", "language_model.model.layers.{i}.block_sparse_moe.routed_expert_up_proj")
-        .optional(),
-    rename("blk.{i}.ffn_routed_norm", "language_model.model.layers.{i}.block_sparse_moe.routed_expert_norm")
-        .optional(),
+static OWN: &[Rule] = &[
+    rename("token_embd", "model.embed_tokens").rooted(ROOT),
+    rename("output_norm", "model.norm").rooted(ROOT),
+    rename("output", "language_model.lm_head").optional(),
+    exact("model.layers.{i}.self_attn.A_log", A_LOG).only(LINEAR).rooted(ROOT),
+    // The gate of the output has one name in the original and two here.
+    rename("blk.{i}.ssm_g", "model.layers.{i}.self_attn.g_proj").only(LINEAR).rooted(ROOT),
+    rename("blk.{i}.attn_gate", "model.layers.{i}.self_attn.g_proj").only(FULL).rooted(ROOT),
+    rename("blk.{i}.ffn_routed_down", "model.layers.{i}.block_sparse_moe.routed_expert_down_proj")
+        .optional()
+        .rooted(ROOT),
+    rename("blk.{i}.ffn_routed_up", "model.layers.{i}.block_sparse_moe.routed_expert_up_proj")
+        .optional()
+        .rooted(ROOT),
+    rename("blk.{i}.ffn_routed_norm", "model.layers.{i}.block_sparse_moe.routed_expert_norm")
+        .optional()
+        .rooted(ROOT),
 ];
+
+static ROOTED_NORMS: [Rule; 2] = all_rooted(NORMS, ROOT);
+static ROOTED_DELTA: [Rule; 10] = all_rooted(DELTA, ROOT);
+static ROOTED_FORGET_GATE: [Rule; 2] = all_rooted(FORGET_GATE, ROOT);
+static ROOTED_COMPRESSED_ATTENTION: [Rule; 8] = all_rooted(COMPRESSED_ATTENTION, ROOT);
+static ROOTED_DENSE_MLP: [Rule; 3] = all_rooted(DENSE_MLP, ROOT);
+static ROOTED_MIXTURE: [Rule; 8] = all_rooted(MIXTURE, ROOT);
 
 static TEXT_FIELDS: &[Field] = &[
     derived("architectures", |_| Ok(Some(json!(["KimiLinearForCausalLM"])))),
@@ -85,18 +87,20 @@ pub static SPEC: Spec = Spec {
     model_type: "kimi_k3",
     strip: "",
     config: &[&[
-        field("text_config", Value::Object(&[DECODER, FIELDS, TEXT_FIELDS])),
+        field("text_config", Value::Fields(&[DECODER, FIELDS, TEXT_FIELDS])),
         field("tie_word_embeddings", Value::Absent("output.weight")),
     ]],
     tensors: &[
-        LAYERS,
-        DELTA,
-        GATES,
-        COMPRESSED_ATTENTION,
-        LATENT,
-        ATTENTION_SCORES,
-        MLP_SCORES,
-        OUTPUT_SCORES,
+        OWN,
+        &ROOTED_NORMS,
+        &ROOTED_DELTA,
+        &ROOTED_FORGET_GATE,
+        &ROOTED_COMPRESSED_ATTENTION,
+        &ROOTED_DENSE_MLP,
+        &ROOTED_MIXTURE,
+        &SCORES[0],
+        &SCORES[1],
+        &SCORES[2],
     ],
     loss: Some(
         "the vision tower is in no GGUF of it; the norms of attention residuals are multiplied into the projections behind them: the same function, other numbers",

@@ -9,72 +9,51 @@ use super::kda::{
     A_LOG, COMPRESSED, CONV_K, CONV_Q, CONV_V, FULL, HEAD_DIM, LINEAR, UNCOMPRESSED, compressed_attention,
     delta_attention, layers_counted_from_one,
 };
-use super::shared::{DECODER, DENSE, HEADS, ROUTED, scoring_func};
+use super::shared::{DECODER, DENSE_MLP, ENDS, HEADS, NORMS, ROUTED, scoring_func};
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, omit, rename, rule};
 use super::{Error, Scope};
 
-/// Holds at a layer that has experts.
-pub const SPARSE: &[Tell] = &[ROUTED];
+const SPARSE: &[Tell] = &[ROUTED];
 
-/// What Kimi's classes have in common, below the prefix of the language model.
-macro_rules! kimi {
-    ($prefix:literal) => {
-        &[
-            rename("token_embd", concat!($prefix, "model.embed_tokens")),
-            rename("output_norm", concat!($prefix, "model.norm")),
-            rename("output", concat!($prefix, "lm_head")).optional(),
-            rename("blk.{i}.attn_norm", concat!($prefix, "model.layers.{i}.input_layernorm")),
-            rename("blk.{i}.ffn_norm", concat!($prefix, "model.layers.{i}.post_attention_layernorm")),
-            rename("blk.{i}.ssm_f_a", concat!($prefix, "model.layers.{i}.self_attn.f_a_proj")).only(LINEAR),
-            rename("blk.{i}.ssm_f_b", concat!($prefix, "model.layers.{i}.self_attn.f_b_proj")).only(LINEAR),
-            rename("blk.{i}.ffn_gate", concat!($prefix, "model.layers.{i}.mlp.gate_proj")).only(DENSE),
-            rename("blk.{i}.ffn_up", concat!($prefix, "model.layers.{i}.mlp.up_proj")).only(DENSE),
-            rename("blk.{i}.ffn_down", concat!($prefix, "model.layers.{i}.mlp.down_proj")).only(DENSE),
-            rename("blk.{i}.ffn_gate_inp", concat!($prefix, "model.layers.{i}.block_sparse_moe.gate"))
-                .only(SPARSE),
-            exact(
-                concat!($prefix, "model.layers.{i}.block_sparse_moe.gate.e_score_correction_bias"),
-                Expr::Tensor("blk.{i}.exp_probs_b.bias"),
-            )
-            .only(SPARSE),
-            rule(
-                concat!($prefix, "model.layers.{i}.block_sparse_moe.experts.{e}.w1"),
-                Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")),
-            )
-            .only(SPARSE),
-            rule(
-                concat!($prefix, "model.layers.{i}.block_sparse_moe.experts.{e}.w2"),
-                Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
-            )
-            .only(SPARSE),
-            rule(
-                concat!($prefix, "model.layers.{i}.block_sparse_moe.experts.{e}.w3"),
-                Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")),
-            )
-            .only(SPARSE),
-            rename(
-                "blk.{i}.ffn_gate_shexp",
-                concat!($prefix, "model.layers.{i}.block_sparse_moe.shared_experts.gate_proj"),
-            )
-            .only(SPARSE),
-            rename(
-                "blk.{i}.ffn_up_shexp",
-                concat!($prefix, "model.layers.{i}.block_sparse_moe.shared_experts.up_proj"),
-            )
-            .only(SPARSE),
-            rename(
-                "blk.{i}.ffn_down_shexp",
-                concat!($prefix, "model.layers.{i}.block_sparse_moe.shared_experts.down_proj"),
-            )
-            .only(SPARSE),
-        ]
-    };
-}
-pub(super) use kimi;
+/// Delta attention and compressed attention under the names of Kimi's classes.
+pub static DELTA: &[Rule] = delta_attention!("model.layers.{i}.self_attn.", "o_proj");
+pub static COMPRESSED_ATTENTION: &[Rule] = compressed_attention!("model.layers.{i}.self_attn.", "o_proj");
 
-static LAYERS: &[Rule] = kimi!("");
-static DELTA: &[Rule] = delta_attention!("model.layers.{i}.self_attn.", "o_proj");
-static COMPRESSED_ATTENTION: &[Rule] = compressed_attention!("model.layers.{i}.self_attn.", "o_proj");
+/// The low-rank gate of what decays.
+pub static FORGET_GATE: &[Rule] = &[
+    rename("blk.{i}.ssm_f_a", "model.layers.{i}.self_attn.f_a_proj").only(LINEAR),
+    rename("blk.{i}.ssm_f_b", "model.layers.{i}.self_attn.f_b_proj").only(LINEAR),
+];
+
+/// Router, experts and shared experts, at layers that have them.
+pub static MIXTURE: &[Rule] = &[
+    rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.block_sparse_moe.gate").only(SPARSE),
+    exact(
+        "model.layers.{i}.block_sparse_moe.gate.e_score_correction_bias",
+        Expr::Tensor("blk.{i}.exp_probs_b.bias"),
+    )
+    .only(SPARSE),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w1",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")),
+    )
+    .only(SPARSE),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w2",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
+    )
+    .only(SPARSE),
+    rule(
+        "model.layers.{i}.block_sparse_moe.experts.{e}.w3",
+        Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")),
+    )
+    .only(SPARSE),
+    rename("blk.{i}.ffn_gate_shexp", "model.layers.{i}.block_sparse_moe.shared_experts.gate_proj")
+        .only(SPARSE),
+    rename("blk.{i}.ffn_up_shexp", "model.layers.{i}.block_sparse_moe.shared_experts.up_proj").only(SPARSE),
+    rename("blk.{i}.ffn_down_shexp", "model.layers.{i}.block_sparse_moe.shared_experts.down_proj")
+        .only(SPARSE),
+];
 
 static GATES: &[Rule] = &[
     exact(
@@ -123,7 +102,7 @@ pub static SPEC: Spec = Spec {
     model_type: "kimi_linear",
     strip: "",
     config: &[DECODER, FIELDS, &[derived("linear_attn_config", linear_attention)]],
-    tensors: &[LAYERS, DELTA, GATES, COMPRESSED_ATTENTION],
+    tensors: &[ENDS, NORMS, DELTA, GATES, FORGET_GATE, COMPRESSED_ATTENTION, DENSE_MLP, MIXTURE],
     loss: None,
     proof: &["KimiLinearForCausalLM"],
     source: "conversion/kimi_linear.py, llama.cpp 0c1e5709",

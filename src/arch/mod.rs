@@ -16,6 +16,7 @@ mod expr;
 mod kda;
 mod refused;
 mod rope_scaling;
+mod routing;
 mod scope;
 mod shared;
 mod spec;
@@ -41,7 +42,9 @@ mod deci;
 mod deepseek;
 mod deepseek2;
 mod deepseek2ocr;
+mod deepseek4;
 mod dots1;
+mod dots3note;
 mod ernie4_5;
 mod ernie4_5_moe;
 mod eurobert;
@@ -57,6 +60,7 @@ mod gemma3n;
 mod gemma4;
 mod glm4;
 mod glm4moe;
+mod glm5_next;
 mod glm_dsa;
 mod gpt2;
 mod gpt_oss;
@@ -65,6 +69,8 @@ mod granite;
 mod granite_swa;
 mod granitehybrid;
 mod granitemoe;
+mod graniteswitch;
+mod grok;
 mod grovemoe;
 mod hrm_text;
 mod hunyuan;
@@ -84,17 +90,21 @@ mod lfm2;
 mod llada;
 mod llama;
 mod llama4;
+mod maincoder;
 mod mamba;
 mod mamba2;
 mod maple;
 mod mellum;
 mod mimo2;
 mod minicpm;
+mod minimax_01;
 mod minimax_m2;
+mod minimax_m3;
 mod mistral3;
 mod mistral4;
 mod modern_bert;
 mod mpt;
+mod muse_glimmer;
 mod nanbeige;
 mod nemotron;
 mod nemotron_h;
@@ -133,7 +143,9 @@ mod smollm3;
 mod spark2_5;
 mod stablelm;
 mod starcoder2;
+mod step35;
 mod t5;
+mod talkie;
 
 pub use adapter::{Module, bind_adapter};
 pub use as_stored::{AS_STORED, config_as_stored};
@@ -182,7 +194,9 @@ pub static ALL: &[&Spec] = &[
     &deepseek2::V3,
     &deepseek2::YOUTU,
     &deepseek2ocr::SPEC,
+    &deepseek4::SPEC,
     &dots1::SPEC,
+    &dots3note::SPEC,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
     &eurobert::SPEC,
@@ -200,6 +214,7 @@ pub static ALL: &[&Spec] = &[
     &glm4::VISION,
     &glm4::SPEC,
     &glm4moe::SPEC,
+    &glm5_next::SPEC,
     &glm_dsa::SPEC,
     &glm_dsa::DEEPSEEK,
     &gpt2::SPEC,
@@ -213,6 +228,9 @@ pub static ALL: &[&Spec] = &[
     &granitehybrid::SPEC,
     &granitemoe::SHARING,
     &granitemoe::SPEC,
+    &graniteswitch::SPEC,
+    &grok::SECOND,
+    &grok::FIRST,
     &grovemoe::SPEC,
     &hrm_text::SPEC,
     &hunyuan::SPEC,
@@ -240,6 +258,7 @@ pub static ALL: &[&Spec] = &[
     &llama::MISTRAL,
     &llama::LLAMA,
     &llama4::SPEC,
+    &maincoder::SPEC,
     &mamba::FALCON,
     &mamba::SPEC,
     &mamba2::SPEC,
@@ -248,12 +267,16 @@ pub static ALL: &[&Spec] = &[
     &mimo2::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,
+    &minimax_01::M1,
+    &minimax_01::TEXT,
     &minimax_m2::SPEC,
+    &minimax_m3::SPEC,
     &mistral3::SPEC,
     &mistral4::SPEC,
     &modern_bert::CLASSIFIER,
     &modern_bert::SPEC,
     &mpt::SPEC,
+    &muse_glimmer::SPEC,
     &nanbeige::SPEC,
     &nemotron::SPEC,
     &nemotron_h::DENSE_SPEC,
@@ -304,11 +327,14 @@ pub static ALL: &[&Spec] = &[
     &spark2_5::SPEC,
     &stablelm::SPEC,
     &starcoder2::SPEC,
+    &step35::STEP37,
+    &step35::SPEC,
     &t5::UMT5,
     &t5::MT5,
     &t5::T5,
     &t5::UMT5_ENCODER,
     &t5::T5_ENCODER,
+    &talkie::SPEC,
 ];
 
 /// The spec of a file: the class asked for, or the first of its architecture whose tells hold.

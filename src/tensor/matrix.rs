@@ -201,6 +201,7 @@ impl Matrix {
             Body::Constant(value) => Body::Constant(match op {
                 ElementOp::Add(c) => value + c,
                 ElementOp::Multiply(c) => value * c,
+                ElementOp::Divide(c) => value / c,
                 // Rounded once, to a dtype that is not known here.
                 ElementOp::LogNegate | ElementOp::Log => return None,
             }),

@@ -408,7 +408,15 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
 
 #[cfg(test)]
 mod tests {
-    use super::slopes;
+    use super::{Matrix, Shaped, doubled, slopes};
+
+    #[test]
+    fn doubling_ends_where_f32_does() {
+        let one = || Shaped { shape: vec![1], matrix: Matrix::constant(1, 1, 1.0).unwrap() };
+        assert!(doubled(one(), 127).is_some());
+        assert!(doubled(one(), 128).is_none());
+        assert!(doubled(one(), u64::MAX).is_none());
+    }
 
     /// The numbers of the reference implementation.
     #[test]

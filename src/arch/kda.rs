@@ -66,6 +66,8 @@ macro_rules! compressed_attention {
             rename("blk.{i}.attn_kv_a_mqa", concat!($prefix, "kv_a_proj_with_mqa")).only(FULL),
             rename("blk.{i}.attn_kv_a_norm", concat!($prefix, "kv_a_layernorm")).only(FULL),
             exact(concat!($prefix, "kv_b_proj.weight"), KV_B).only(FULL),
+            // Files for llama.cpp's older way of attention have it whole.
+            exact(concat!($prefix, "kv_b_proj.weight"), Expr::Tensor("blk.{i}.attn_kv_b.weight")).optional(),
             rename("blk.{i}.attn_output", concat!($prefix, $output)).only(FULL),
         ]
     };

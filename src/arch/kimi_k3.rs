@@ -61,7 +61,7 @@ static OWN: &[Rule] = &[
 static ROOTED_NORMS: [Rule; 2] = all_rooted(NORMS, ROOT);
 static ROOTED_DELTA: [Rule; 10] = all_rooted(DELTA, ROOT);
 static ROOTED_FORGET_GATE: [Rule; 2] = all_rooted(FORGET_GATE, ROOT);
-static ROOTED_COMPRESSED_ATTENTION: [Rule; 8] = all_rooted(COMPRESSED_ATTENTION, ROOT);
+static ROOTED_COMPRESSED_ATTENTION: [Rule; 9] = all_rooted(COMPRESSED_ATTENTION, ROOT);
 static ROOTED_DENSE_MLP: [Rule; 3] = all_rooted(DENSE_MLP, ROOT);
 static ROOTED_MIXTURE: [Rule; 8] = all_rooted(MIXTURE, ROOT);
 

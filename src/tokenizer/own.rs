@@ -46,18 +46,17 @@ fn longest_match(metadata: &Metadata, vocabulary: &Vocabulary) -> Result<String,
         if vocabulary.kind(id) != Kind::Normal {
             continue; // what begins a text, and fillers
         }
-        let len = literal_len(literal)
+        let (len, quote) = read_literal(literal)
             .ok_or_else(|| Error::element(key::TOKENS, id, format!("{literal:?} is no literal of bytes")))?;
-        // Python quotes with ' but where the text has one and no ".
-        let quote = if literal.contains('\'') && !literal.contains("\\'") { '"' } else { '\'' };
         writeln!(text, "{id} b{quote}{literal}{quote} {len}").expect("a string takes all");
     }
     Ok(text)
 }
 
-/// Number of bytes that a literal of Python's stands for, as `repr` writes it; `None` if it does not write such.
-fn literal_len(literal: &str) -> Option<usize> {
-    let (mut len, mut rest) = (0, literal.as_bytes());
+/// Number of bytes that a literal of Python's stands for, and what `repr` quotes it with: `"` where there is a `'` and no `"`, as
+/// such a `'` is not escaped. `None` if it is none that `repr` writes.
+fn read_literal(literal: &str) -> Option<(usize, char)> {
+    let (mut len, mut quote, mut rest) = (0, '\'', literal.as_bytes());
     while let Some((&first, after)) = rest.split_first() {
         rest = match (first, after) {
             (b'\\', [b'x', a, b, after @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => after,
@@ -65,9 +64,10 @@ fn literal_len(literal: &str) -> Option<usize> {
             (b' '..=b'~', after) if first != b'\\' => after,
             _ => return None,
         };
+        quote = if first == b'\'' { '"' } else { quote };
         len += 1;
     }
-    Some(len)
+    Some((len, quote))
 }
 
 /// A line a token: its text, its score, what it is (`_set_vocab_plamo`, conversion/base.py). Originals have more columns, which
@@ -92,13 +92,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_are_as_long_as_python_has_them() {
-        for (literal, len) in [("", 0), ("a b", 3), (r"\x00\n", 2), (r"\\x41", 4), (r#"'"#, 1), (r#"\'""#, 2)]
-        {
-            assert_eq!(literal_len(literal), Some(len), "{literal}");
+    fn literals_are_read_as_python_does() {
+        let literals: [(&str, usize, char); 8] = [
+            ("", 0, '\''),
+            ("a b", 3, '\''),
+            (r"\x00\n", 2, '\''),
+            (r"\\x41", 4, '\''),
+            ("'", 1, '"'),
+            (r#"\'""#, 2, '\''),
+            (r"\\'", 2, '"'),
+            ("\"", 1, '\''),
+        ];
+        for (literal, len, quote) in literals {
+            assert_eq!(read_literal(literal), Some((len, quote)), "{literal}");
         }
         for literal in [r"\", r"\x4", r"\u0041", "\u{e9}", "\n"] {
-            assert_eq!(literal_len(literal), None, "{literal}");
+            assert_eq!(read_literal(literal), None, "{literal}");
         }
     }
 }

@@ -8,8 +8,8 @@ use super::dim::Dim;
 use super::expr::Expr;
 use super::glm_dsa::{INDEXER, indexer_types};
 use super::shared::{
-    ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, HEADS, NEXTN, NORMS, SCORE_CORRECTION, SHARED_EXPERTS,
-    SPARSE_EXPERTS, mlp_layer_types, object, swiglu_limit,
+    ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, HEADS, NEXTN, NO_TOWER, NORMS, SCORE_CORRECTION,
+    SHARED_EXPERTS, SPARSE_EXPERTS, mlp_layer_types, object, swiglu_limit,
 };
 use super::spec::{
     Field, Rule, Spec, Tell, Value, all_only, all_rooted, derived, exact, field, int, number, omit, rename,
@@ -27,7 +27,9 @@ static TEXT: &[Field] = &[
     omit("rope_theta"),
     omit("rope_scaling"),
     field("mla_use_nope", Value::Bool(true)),
-    field("attention_bias", Value::Bool(false)), // no slot of the file could hold one
+    derived("attention_bias", |scope| {
+        Ok(Some(scope.first_layer_with("blk.{i}.attn_kv_a_mqa.bias")?.is_some().into()))
+    }),
     derived("layer_types", layer_types),
     derived("linear_attn_config", delta),
     int("index_n_heads", "attention.indexer.head_count"),
@@ -137,9 +139,7 @@ pub static SPEC: Spec = Spec {
         &ROOTED_SHARED,
         &ROOTED_NEXTN,
     ],
-    loss: Some(
-        "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
-    ),
+    loss: NO_TOWER,
     proof: &["Glm5NextForConditionalGeneration"],
     source: "conversion/glm.py, class Glm5NextModel, llama.cpp 0c1e5709",
 };

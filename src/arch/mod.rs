@@ -13,6 +13,7 @@ mod config;
 mod dim;
 mod error;
 mod expr;
+mod fused;
 mod refused;
 mod rope_scaling;
 mod routing;
@@ -365,7 +366,7 @@ impl Tell {
             Self::Equals(key, number) => scope.u64(key)? == Some(number),
             Self::Id(key, number) => scope.metadata().u64(key)? == Some(number),
             Self::Text(key, text) => scope.metadata().value(key).and_then(|v| v.as_str()) == Some(text),
-            Self::Tensor(name) => scope.tensor(&scope.name(name)).is_some(),
+            Self::Tensor(name) => scope.has(&scope.name(name)),
             Self::AnyLayer(tell) => scope.each_layer(|layer| tell.holds(layer))?.contains(&true),
             Self::Named(words) => {
                 const KEYS: [&str; 3] = ["general.name", "general.basename", "general.base_model.0.repo_url"];

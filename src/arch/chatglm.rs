@@ -88,7 +88,7 @@ pub static CHATGLM: Spec = Spec {
     ]],
     tensors: &[NAMES],
     loss: None,
-    proof: &[],
+    proof: &["ChatGLMModel"],
     source: "conversion/chatglm.py, class ChatGLMModel, llama.cpp 0c1e5709",
 };
 

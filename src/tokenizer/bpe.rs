@@ -131,6 +131,8 @@ fn post_processor(
     let pair = match () {
         () if source.context.architecture == "modern-bert" => Pair::Shared,
         () if source.add_sep == Some(true) => Pair::Doubled,
+        // The converter writes `false` where something that is no separator stands between two texts.
+        () if source.add_sep == Some(false) && source.add_eos != Some(true) => Pair::Each,
         () if source.is_encoder => Pair::Shared,
         () => Pair::Each,
     };

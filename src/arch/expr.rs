@@ -342,3 +342,6 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     let turned = of.matrix.split_rows(slabs)?.into_iter().map(|slab| slab.transpose(at.cache));
     Some(Shaped { shape, matrix: Matrix::stack(turned.collect())? })
 }
+
+#[cfg(test)]
+mod tests;

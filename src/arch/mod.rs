@@ -14,11 +14,13 @@ mod dim;
 mod error;
 mod expr;
 mod refused;
+mod renderer;
 mod rope_scaling;
 mod scope;
 mod shared;
 mod spec;
 mod ssm;
+mod text;
 
 mod afmoe;
 mod apertus;
@@ -132,8 +134,10 @@ pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
 pub use refused::REFUSED;
+pub use renderer::{Renderer, renderer};
 pub use scope::Scope;
 pub use spec::{Spec, Tell};
+pub use text::quirks;
 
 use crate::gguf::Gguf;
 

@@ -9,6 +9,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,6 +59,12 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The parts that a case is checked in: all of them, or those that its file `parts` names.
+fn parts(case: &Path) -> Vec<String> {
+    let declared = fs::read_to_string(case.join("parts"));
+    declared.unwrap_or_else(|_| PARTS.into()).trim().split(',').map(str::to_owned).collect()
+}
+
 /// Mounts each case and checks all of them at once; what fails beyond the exceptions is a failure.
 fn check(test: &str, cases: &[PathBuf]) {
     let Some(()) = require(test, "FUSE", fuse_available().then_some(())) else { return };
@@ -88,7 +95,8 @@ fn check(test: &str, cases: &[PathBuf]) {
     let failed: Vec<_> = report.lines().filter(|l| !l.contains(" ok") && !excepted(l)).collect();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(failed.is_empty(), "{}\n{stderr}", failed.join("\n"));
-    assert_eq!(report.lines().count(), PARTS.split(',').count() * cases.len(), "{report}\n{stderr}");
+    let expected: usize = cases.iter().map(|case| parts(case).len()).sum();
+    assert_eq!(report.lines().count(), expected, "{report}\n{stderr}");
 }
 
 fn cases(corpus: &Path) -> Vec<PathBuf> {
@@ -112,6 +120,30 @@ fn corpus_cases_equal_their_originals() {
     let test = "corpus_cases_equal_their_originals";
     let Some(shared) = require(test, "the shared test data", shared()) else { return };
     check(test, &cases(&shared.join("corpus")));
+}
+
+#[test]
+fn made_cases_equal_their_originals() {
+    let cases = cases(&fixtures().join("arch"));
+    assert!(!cases.is_empty());
+    check("made_cases_equal_their_originals", &cases);
+}
+
+/// What a made case is checked in is what it has the files for, and a case that no spec cites is checked in nothing.
+#[test]
+fn made_cases_say_what_they_have() {
+    let made = fs::read_dir(fixtures().join("arch")).unwrap().map(|e| e.unwrap().path());
+    let made: Vec<_> = made.filter(|folder| folder.join("case.py").exists()).collect();
+    let cited = cases(&fixtures().join("arch"));
+    for case in &made {
+        assert!(cited.contains(case), "no spec cites {}", case.display());
+        let declared = parts(case);
+        let has = |part| declared.iter().any(|p| p == part);
+        assert!(has("tensors") && has("config"), "{} checks too little", case.display());
+        assert_eq!(has("output"), case.join("reference.safetensors").exists(), "{}", case.display());
+        assert_eq!(has("tokenizer"), case.join("hf/tokenizer.json").exists(), "{}", case.display());
+    }
+    assert_eq!(made.len(), cited.len());
 }
 
 /// A proof that no folder has proves nothing.

@@ -28,7 +28,7 @@ pub static BAICHUAN: Spec = Spec {
     config: &[DECODER, &[int("model_max_length", "context_length")]],
     tensors: &[ENDS, NORMS, PACKED, MLP],
     loss: None,
-    proof: &[],
+    proof: &["BaichuanForCausalLM"],
     source: "conversion/baichuan.py, llama.cpp 0c1e5709",
 };
 

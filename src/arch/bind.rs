@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::expr::{Evaluation, Shaped, input_scale_name, scale_name};
 use super::spec::{Rule, Spec, Tell};
-use super::{Error, Scope, expr};
+use super::{Error, Scope, expr, routing};
 use crate::gguf::{Gguf, Tensor};
 use crate::quant::Dtype;
 use crate::tensor::{TileCache, VirtualTensor};
@@ -103,7 +103,12 @@ impl Binding {
             }
             let evaluation = Evaluation { scope, suffix, scales: &self.scales, cache: &self.cache };
             let value = rule.expr.evaluate(&evaluation)?;
-            let tensor = shown(hf.clone(), value, self.precision)?;
+            let dtype = if routing::needs_f32(rule, &scope, &stored, self.precision)? {
+                Dtype::F32
+            } else {
+                self.precision
+            };
+            let tensor = shown(hf.clone(), value, dtype)?;
             // Input scales are for kernels that quantise activations too; the folder's weights are not packed.
             self.used.extend(
                 stored.iter().filter_map(|name| scale_name(name)).filter(|s| self.scales.contains(s)),

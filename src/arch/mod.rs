@@ -16,6 +16,7 @@ mod expr;
 mod refused;
 mod renderer;
 mod rope_scaling;
+mod routing;
 mod scope;
 mod shared;
 mod spec;

@@ -3,7 +3,7 @@
 
     check_many.py [--parts tensors,config,...] [--jobs 2] [--checks CHECK_FOLDER.PY] FOLDER CASE [FOLDER CASE ...]
 
-FOLDER, CASE and the parts are check_folder.py's, whose functions do the checking. One line a part, `CASE PART ok|skip|FAIL note`,
+FOLDER, CASE and the parts are check_folder.py's, whose functions do the checking. A case whose file `parts` names its parts is checked in those. One line a part, `CASE PART ok|skip|FAIL note`,
 where CASE is the directory's name; exit status 1 if any part fails. The order of the lines is that in which the cases finish.
 
 Each case runs in a forked child, so no case sees what another left behind, and a hang or crash costs that case alone.
@@ -88,6 +88,12 @@ def check_case(checks, folder, case, parts):
         yield verdict, " ".join(f"{pathlib.Path(case).name} {part} {verdict} {note}".split())[:1000]
 
 
+def parts_of(case, default):
+    """The parts that a case says it has, or the default."""
+    declared = pathlib.Path(case, "parts")
+    return declared.read_text().strip().split(",") if declared.exists() else default
+
+
 def start(checks, folder, case, parts):
     """Fork a child that checks one case; returns its pid and the pipe that its lines come through."""
     read, write = os.pipe()
@@ -139,7 +145,7 @@ def main():
     for folder, case in zip(a.pairs[::2], a.pairs[1::2]):
         if len(running) >= a.jobs:
             passed &= finish(running)
-        pid, pipe = start(checks, folder, case, parts)
+        pid, pipe = start(checks, folder, case, parts_of(case, parts))
         running[pid] = case, pipe
     while running:
         passed &= finish(running)

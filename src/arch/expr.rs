@@ -1,5 +1,8 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+#[cfg(test)]
+mod twins;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -342,6 +345,3 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     let turned = of.matrix.split_rows(slabs)?.into_iter().map(|slab| slab.transpose(at.cache));
     Some(Shaped { shape, matrix: Matrix::stack(turned.collect())? })
 }
-
-#[cfg(test)]
-mod tests;

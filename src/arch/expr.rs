@@ -1,5 +1,8 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+#[cfg(test)]
+mod twins;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 

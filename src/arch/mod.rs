@@ -15,12 +15,14 @@ mod error;
 mod expr;
 mod fused;
 mod refused;
+mod renderer;
 mod rope_scaling;
 mod routing;
 mod scope;
 mod shared;
 mod spec;
 mod ssm;
+mod text;
 
 mod afmoe;
 mod apertus;
@@ -134,8 +136,10 @@ pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
 pub use refused::REFUSED;
+pub use renderer::{Renderer, renderer};
 pub use scope::Scope;
 pub use spec::{Spec, Tell};
+pub use text::quirks;
 
 use crate::gguf::Gguf;
 

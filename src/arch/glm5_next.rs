@@ -140,7 +140,7 @@ pub static SPEC: Spec = Spec {
     loss: Some(
         "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
     ),
-    proof: &[],
+    proof: &["Glm5NextForConditionalGeneration"],
     source: "conversion/glm.py, class Glm5NextModel, llama.cpp 0c1e5709",
 };
 

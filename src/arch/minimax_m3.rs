@@ -102,7 +102,7 @@ pub static SPEC: Spec = Spec {
     loss: Some(
         "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
     ),
-    proof: &[],
+    proof: &["MiniMaxM3SparseForConditionalGeneration"],
     source: "conversion/minimax.py, class MiniMaxM3Model, llama.cpp 0c1e5709",
 };
 

@@ -59,7 +59,7 @@ pub static SPEC: Spec = Spec {
     loss: Some(
         "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
     ),
-    proof: &[],
+    proof: &["MuseGlimmerForConditionalGeneration"],
     source: "conversion/muse_glimmer.py, class MuseGlimmerModel, llama.cpp 0c1e5709",
 };
 

@@ -101,7 +101,7 @@ pub static STEP37: Spec = Spec {
     loss: Some(
         "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
     ),
-    proof: &[],
+    proof: &["Step3p7ForConditionalGeneration"],
     source: SOURCE,
 };
 
@@ -114,7 +114,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: TENSORS,
     loss: None,
-    proof: &[],
+    proof: &["Step3p5ForCausalLM"],
     source: SOURCE,
 };
 

@@ -285,6 +285,49 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn whole_numbers_are_read_as_they_are(
+        numbers in prop::collection::vec(any::<i64>(), 1..40),
+        cuts in prop::collection::vec(any::<u32>(), 1..8),
+    ) {
+        let expected: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let matrix = Matrix::integers(&numbers).unwrap();
+        let tensor = VirtualTensor::new("t".into(), vec![numbers.len() as u64], Dtype::I64, matrix).unwrap();
+        for cut in cuts {
+            let start = cut as usize % expected.len();
+            let len = 1 + (cut as usize >> 7) % (expected.len() - start);
+            let mut part = vec![0; len];
+            tensor.read_exact_at(start as u64, &mut part).unwrap();
+            prop_assert!(part == expected[start..start + len], "{start}+{len} differs");
+        }
+        prop_assert!(tensor.read_exact_at(expected.len() as u64, &mut [0]).is_err());
+    }
+
+    #[test]
+    fn constants_take_operations_as_stored_rows_do(
+        value in -9.0_f32..9.0,
+        op in prop_oneof![
+            (-2.0_f32..2.0).prop_map(ElementOp::Add),
+            (-2.0_f32..2.0).prop_map(ElementOp::Multiply),
+            (0.5_f32..9.0).prop_map(ElementOp::Divide),
+        ],
+        dtype in prop::sample::select(vec![Dtype::Bf16, Dtype::F16, Dtype::F32]),
+        rows in 1_u64..5,
+        row_len in 1_u64..5,
+    ) {
+        let matrix = Matrix::constant(rows, row_len, value).unwrap().with_op(op).unwrap();
+        let tensor = VirtualTensor::new("t".into(), vec![rows, row_len], dtype, matrix).unwrap();
+        let mut values = vec![value; (rows * row_len) as usize];
+        op.apply(dtype, &mut values);
+        let mut expected = vec![0; values.len() * dtype.width()];
+        quant::encode(dtype, &values, &mut expected);
+        let mut all = vec![0; expected.len()];
+        tensor.read_exact_at(0, &mut all).unwrap();
+        prop_assert_eq!(all, expected);
+    }
+}
+
 /// A bf16 that was multiplied in f32 is the quotient, encoded: the products of no two of them are so near that division
 /// confuses them.
 #[test]

@@ -1,10 +1,13 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+#[cfg(test)]
+mod twins;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
-use super::{Error, Scope};
+use super::{Error, Scope, fused};
 use crate::gguf::Tensor;
 use crate::tensor::{ElementOp, Matrix, Stored, Strides, TileCache};
 
@@ -45,8 +48,12 @@ pub enum Expr {
     Reshape(&'static Expr, &'static [Dim]),
     /// A number of the metadata (full key), of a per-layer array the layer's, as a tensor of one element.
     Number(&'static str),
+    /// Whole numbers of the metadata (full key of an array), as they are.
+    Integers(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
+    /// Each element doubled so many times.
+    Doubled(&'static Expr, Dim),
     /// The slopes of ALiBi, for so many heads one row each of one element (Press et al. 2021); the largest bias is the
     /// file's, or 8.
     Slopes(Dim),
@@ -75,7 +82,7 @@ impl Expr {
     /// The formulas that this one is made of.
     pub fn operands(&self) -> &'static [Self] {
         match *self {
-            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Slopes(_) => &[],
+            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Integers(_) | Self::Slopes(_) => &[],
             Self::Concat(parts)
             | Self::Interleave(parts)
             | Self::InterleaveRuns(_, parts)
@@ -89,6 +96,7 @@ impl Expr {
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
             | Self::Reshape(of, _)
+            | Self::Doubled(of, _)
             | Self::OverRoot(of, ..)
             | Self::Map(of, _) => std::slice::from_ref(of),
         }
@@ -111,9 +119,13 @@ impl Expr {
         match self {
             Self::Tensor(name) => {
                 let name = at.scope.name(name) + at.suffix;
-                let tensor =
-                    at.scope.tensor(&name).ok_or_else(|| Error::NoSuchTensor { name: name.clone() })?;
-                scaled(stored(at.scope, tensor), &name, at)
+                if let Some(tensor) = at.scope.tensor(&name) {
+                    return scaled(stored(at.scope, tensor), &name, at);
+                }
+                let part = fused::part(&at.scope, &name).ok_or(Error::NoSuchTensor { name })?;
+                let whole = scaled(stored(at.scope, part.whole), &part.whole.name, at)?;
+                let matrix = whole.matrix.select_rows(&part.rows).ok_or_else(misfit)?;
+                Ok(Shaped { shape: part.shape, matrix })
             }
             Self::Number(key) => {
                 let value = at.scope.metadata().value(key);
@@ -125,6 +137,13 @@ impl Expr {
                 let number = number.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
                 let matrix = Matrix::constant(1, 1, number as f32).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![1], matrix })
+            }
+            Self::Integers(key) => {
+                let stored = at.scope.metadata().value(key).and_then(|v| v.as_array());
+                let stored = stored.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
+                let numbers: Option<Vec<_>> = stored.iter().map(|v| v.as_i64()).collect();
+                let matrix = Matrix::integers(&numbers.ok_or_else(misfit)?).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![matrix.rows()], matrix })
             }
             Self::Zeros(rows, row_len) => {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);
@@ -178,6 +197,7 @@ impl Expr {
             }
             Self::Transpose(_) => transpose(of, at),
             Self::Reshape(_, dims) => reshape(of, dims.iter().map(dim).collect::<Result<_, _>>()?),
+            Self::Doubled(_, times) => doubled(of, dim(times)?),
             Self::OverRoot(_, a, b) => over_root(of, dim(a)?, dim(b)?),
             Self::Map(_, op) => of.matrix.with_op(*op).map(|matrix| Shaped { matrix, ..of }),
             _ => None,
@@ -372,6 +392,12 @@ fn even_odd(of: Shaped, heads: u64, rows: u64) -> Option<Shaped> {
     Some(Shaped { matrix: Matrix::stack(parts)?, ..of })
 }
 
+fn doubled(of: Shaped, times: u64) -> Option<Shaped> {
+    let times = i32::try_from(times).ok().filter(|&times| times < f32::MAX_EXP)?;
+    let matrix = of.matrix.with_op(ElementOp::Multiply(2.0_f32.powi(times)))?;
+    Some(Shaped { matrix, ..of })
+}
+
 fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     let mut shape = of.shape.clone();
     let axes = shape.len();
@@ -389,7 +415,15 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
 
 #[cfg(test)]
 mod tests {
-    use super::slopes;
+    use super::{Matrix, Shaped, doubled, slopes};
+
+    #[test]
+    fn doubling_ends_where_f32_does() {
+        let one = || Shaped { shape: vec![1], matrix: Matrix::constant(1, 1, 1.0).unwrap() };
+        assert!(doubled(one(), 127).is_some());
+        assert!(doubled(one(), 128).is_none());
+        assert!(doubled(one(), u64::MAX).is_none());
+    }
 
     /// The numbers of the reference implementation.
     #[test]

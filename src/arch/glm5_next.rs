@@ -107,13 +107,13 @@ static STREAMS: [Rule; 8] = all_rooted(
 
 static ROOTED_ENDS: [Rule; 3] = all_rooted(ENDS, ROOT);
 static ROOTED_NORMS: [Rule; 2] = all_rooted(NORMS, ROOT);
-static LINEAR_PROJECTIONS: [Rule; 7] = all_only(&all_rooted::<7>(ATTENTION, ROOT), LINEAR);
+static LINEAR_PROJECTIONS: [Rule; 4] = all_only(&all_rooted::<4>(ATTENTION, ROOT), LINEAR);
 static FULL_ATTENTION: [Rule; 9] = all_only(&all_rooted::<9>(MLA_ATTENTION, ROOT), FULL);
 static ROOTED_INDEXER: [Rule; 4] = all_rooted(INDEXER, ROOT);
 static ROOTED_MLP: [Rule; 3] = all_rooted(DENSE_MLP, ROOT);
 static ROOTED_GATE: [Rule; 1] = all_rooted(GATE, ROOT);
 static ROOTED_CORRECTION: [Rule; 2] = all_rooted(SCORE_CORRECTION, ROOT);
-static ROOTED_EXPERTS: [Rule; 5] = all_rooted(SPARSE_EXPERTS, ROOT);
+static ROOTED_EXPERTS: [Rule; 3] = all_rooted(SPARSE_EXPERTS, ROOT);
 static ROOTED_SHARED: [Rule; 3] = all_rooted(SHARED_EXPERTS, ROOT);
 static ROOTED_NEXTN: [Rule; 6] = all_rooted(NEXTN, ROOT);
 

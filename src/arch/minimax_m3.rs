@@ -87,7 +87,7 @@ static REST: [Rule; 8] = all_rooted(
     ROOT,
 );
 
-static ROOTED_ATTENTION: [Rule; 7] = all_rooted(ATTENTION, ROOT);
+static ROOTED_ATTENTION: [Rule; 4] = all_rooted(ATTENTION, ROOT);
 static ROOTED_MLP: [Rule; 3] = all_rooted(DENSE_MLP, ROOT);
 static ROOTED_EXPERTS: [Rule; 4] = all_only(&all_rooted::<4>(SPARSE_BLOCK, ROOT), SPARSE);
 

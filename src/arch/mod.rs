@@ -13,13 +13,17 @@ mod config;
 mod dim;
 mod error;
 mod expr;
+mod fused;
+mod kda;
 mod refused;
+mod renderer;
 mod rope_scaling;
 mod routing;
 mod scope;
 mod shared;
 mod spec;
 mod ssm;
+mod text;
 
 mod afmoe;
 mod apertus;
@@ -28,6 +32,7 @@ mod arctic;
 mod baichuan;
 mod bailingmoe;
 mod bailingmoe2;
+mod bailingmoe3;
 mod bert;
 mod bloom;
 mod chatglm;
@@ -80,6 +85,9 @@ mod internlm2;
 mod jais;
 mod jais2;
 mod jamba;
+mod jina_bert;
+mod kimi_k3;
+mod kimi_linear;
 mod laguna;
 mod lfm2;
 mod llada;
@@ -116,6 +124,7 @@ mod phi2;
 mod phi3;
 mod phimoe;
 mod plamo;
+mod plamo2;
 mod plamo3;
 mod plm;
 mod qwen;
@@ -126,8 +135,11 @@ mod qwen3;
 mod qwen3moe;
 mod qwen3next;
 mod qwen3vl;
+mod qwen4exp;
 mod refact;
 mod rnd1;
+mod rwkv6;
+mod rwkv7;
 mod seed_oss;
 mod smallthinker;
 mod smollm3;
@@ -144,8 +156,10 @@ pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
 pub use refused::REFUSED;
+pub use renderer::{Renderer, renderer};
 pub use scope::Scope;
 pub use spec::{Spec, Tell};
+pub use text::quirks;
 
 use crate::gguf::Gguf;
 
@@ -159,6 +173,7 @@ pub static ALL: &[&Spec] = &[
     &baichuan::XVERSE,
     &bailingmoe::SPEC,
     &bailingmoe2::SPEC,
+    &bailingmoe3::SPEC,
     &bert::DISTILBERT_CLASSIFIER,
     &bert::DISTILBERT,
     &bert::XLM_ROBERTA_CLASSIFIER,
@@ -232,6 +247,11 @@ pub static ALL: &[&Spec] = &[
     &jais::SPEC,
     &jais2::SPEC,
     &jamba::SPEC,
+    &jina_bert::CODE,
+    &jina_bert::V2,
+    &jina_bert::V3,
+    &kimi_k3::SPEC,
+    &kimi_linear::SPEC,
     &laguna::SPEC,
     &lfm2::MOE,
     &lfm2::SPEC,
@@ -281,6 +301,7 @@ pub static ALL: &[&Spec] = &[
     &phi3::SPEC,
     &phimoe::SPEC,
     &plamo::SPEC,
+    &plamo2::SPEC,
     &plamo3::SPEC,
     &plm::SPEC,
     &qwen::SPEC,
@@ -297,9 +318,14 @@ pub static ALL: &[&Spec] = &[
     &qwen3next::SPEC,
     &qwen3vl::SPEC,
     &qwen3vl::MOE,
+    &qwen4exp::SPEC,
     &refact::SPEC,
     &rnd1::RND1,
     &rnd1::DREAM,
+    &rwkv6::SPEC,
+    &rwkv6::QWEN,
+    &rwkv7::SPEC,
+    &rwkv7::HYBRID,
     &seed_oss::SPEC,
     &smallthinker::SPEC,
     &smollm3::SPEC,
@@ -390,7 +416,7 @@ impl Tell {
             Self::Equals(key, number) => scope.u64(key)? == Some(number),
             Self::Id(key, number) => scope.metadata().u64(key)? == Some(number),
             Self::Text(key, text) => scope.metadata().value(key).and_then(|v| v.as_str()) == Some(text),
-            Self::Tensor(name) => scope.tensor(&scope.name(name)).is_some(),
+            Self::Tensor(name) => scope.has(&scope.name(name)),
             Self::AnyLayer(tell) => scope.each_layer(|layer| tell.holds(layer))?.contains(&true),
             Self::Named(words) => {
                 const KEYS: [&str; 3] = ["general.name", "general.basename", "general.base_model.0.repo_url"];

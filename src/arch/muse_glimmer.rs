@@ -45,7 +45,7 @@ static LAYERS: &[Rule] = &[
 ];
 
 static ROOTED_ENDS: [Rule; 3] = all_rooted(ENDS, ROOT);
-static ROOTED_ATTENTION: [Rule; 7] = all_rooted(ROPED_ATTENTION, ROOT);
+static ROOTED_ATTENTION: [Rule; 4] = all_rooted(ROPED_ATTENTION, ROOT);
 static ROOTED_MLP: [Rule; 3] = all_rooted(MLP, ROOT);
 
 pub static SPEC: Spec = Spec {

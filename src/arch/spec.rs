@@ -31,6 +31,16 @@ pub struct Spec {
     pub source: &'static str,
 }
 
+impl Spec {
+    /// Whether all that the class shows are stored bytes, in whatever order; else some elements are computed from them.
+    pub fn is_stored(&self) -> bool {
+        fn is_stored(expr: &Expr) -> bool {
+            !matches!(expr, Expr::Map(..) | Expr::OverRoot(..)) && expr.operands().iter().all(is_stored)
+        }
+        self.tensors.iter().copied().flatten().all(|rule| is_stored(&rule.expr))
+    }
+}
+
 /// A fact about a file by which classes of one architecture are told apart.
 #[derive(Clone, Copy, Debug)]
 pub enum Tell {

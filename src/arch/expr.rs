@@ -1,10 +1,13 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+#[cfg(test)]
+mod twins;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
-use super::{Error, Scope};
+use super::{Error, Scope, fused};
 use crate::gguf::Tensor;
 use crate::tensor::{ElementOp, Matrix, Stored, Strides, TileCache};
 
@@ -116,9 +119,13 @@ impl Expr {
         match self {
             Self::Tensor(name) => {
                 let name = at.scope.name(name) + at.suffix;
-                let tensor =
-                    at.scope.tensor(&name).ok_or_else(|| Error::NoSuchTensor { name: name.clone() })?;
-                scaled(stored(at.scope, tensor), &name, at)
+                if let Some(tensor) = at.scope.tensor(&name) {
+                    return scaled(stored(at.scope, tensor), &name, at);
+                }
+                let part = fused::part(&at.scope, &name).ok_or(Error::NoSuchTensor { name })?;
+                let whole = scaled(stored(at.scope, part.whole), &part.whole.name, at)?;
+                let matrix = whole.matrix.select_rows(&part.rows).ok_or_else(misfit)?;
+                Ok(Shaped { shape: part.shape, matrix })
             }
             Self::Number(key) => {
                 let value = at.scope.metadata().value(key);

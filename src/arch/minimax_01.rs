@@ -34,7 +34,7 @@ const GATED: Tell = Tell::Tensor("blk.{i}.attn_gate.weight");
 const LINEAR: &[Tell] = &[GATED];
 const FULL: &[Tell] = &[Tell::Not(&GATED)];
 
-static FULL_ATTENTION: [Rule; 7] = all_only(ATTENTION, FULL);
+static FULL_ATTENTION: [Rule; 4] = all_only(ATTENTION, FULL);
 
 static LINEAR_ATTENTION: &[Rule] = &[
     rename("blk.{i}.attn_qkv", "model.layers.{i}.self_attn.qkv_proj").only(LINEAR),

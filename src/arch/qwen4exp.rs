@@ -6,8 +6,7 @@ use serde_json::Value as Json;
 use super::dim::Dim;
 use super::expr::Expr;
 use super::qwen3next::{
-    ATTENTION, EXPERT_FIELDS, FIELDS, FUSED_EXPERTS, LINEAR, TILED_MIXER, TRUNK_EXPERTS, TRUNK_SHARED_EXPERT,
-    norm, sections,
+    ATTENTION, EXPERT_FIELDS, FIELDS, LINEAR, TILED_MIXER, TRUNK_EXPERTS, TRUNK_SHARED_EXPERT, norm, sections,
 };
 use super::shared::{DECODER, QWEN_EXPERTS};
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, omit, rename, rule};
@@ -118,7 +117,7 @@ pub static SPEC: Spec = Spec {
     model_type: "qwen4_exp_text",
     strip: "",
     config: &[DECODER, QWEN_EXPERTS, FIELDS, EXPERT_FIELDS, OWN_FIELDS, N_GRAM_FIELDS],
-    tensors: &[STREAMS, MIXERS, TILED_MIXER, &TRUNK_EXPERTS, FUSED_EXPERTS, &TRUNK_SHARED_EXPERT, N_GRAMS],
+    tensors: &[STREAMS, MIXERS, TILED_MIXER, &TRUNK_EXPERTS, &TRUNK_SHARED_EXPERT, N_GRAMS],
     loss: Some(
         "the layers that predict further tokens, where the original has any; its table of n-grams, in several shards there, is one",
     ),

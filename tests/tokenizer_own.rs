@@ -43,7 +43,7 @@ fn build(model: &str, tokens: &[String], kinds: Vec<i32>, scores: Option<Vec<f32
     }
     writer.set("tokenizer.ggml.bos_token_id", Value::U32(0));
     let metadata = Directory::read(&Memory::from(writer.to_bytes())).unwrap().metadata;
-    let context = Context { metadata: &metadata, architecture: "", model_name: "", max_length: None };
+    let context = Context { metadata: &metadata, architecture: "", quirks: Vec::new(), max_length: None };
     tokenizer::build(&context).unwrap()
 }
 

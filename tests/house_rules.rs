@@ -4,10 +4,11 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rawrz::arch;
+use rawrz::{arch, tokenizer};
 use support::probe::root;
 
 /// Longest file, in lines. Longer than that it has more than one job.
@@ -26,12 +27,11 @@ const USES: &[(&str, &[&str])] = &[
     ("gguf", &["quant", "source"]),
     ("tensor", &["quant"]),
     ("tokenizer", &["gguf"]),
-    ("arch", &["gguf", "quant", "tensor"]),
+    ("arch", &["gguf", "quant", "tensor", "tokenizer"]),
     ("adapter", &["arch", "gguf"]),
     ("model", &["adapter", "arch", "gguf", "quant", "tensor", "tokenizer"]),
-    ("exactness", &["model"]),
-    ("ollama", &["gguf", "model", "tokenizer"]),
-    ("ollama", &["gguf", "model", "quant", "tokenizer"]),
+    ("exactness", &["arch", "model"]),
+    ("ollama", &["arch", "gguf", "model", "quant", "tokenizer"]),
     ("export", &[]),
     ("hf", &["adapter", "arch", "exactness", "gguf", "model", "quant", "tensor", "tokenizer"]),
 ];
@@ -119,6 +119,52 @@ fn arrows_point_down() {
     }
 }
 
+/// Files whose literals may be names of architectures too, and why.
+const NAMES_MAY_STAND: &[(&str, &str)] = &[
+    ("src/arch/", "architectures are declared there"),
+    ("src/command/sample/", "it writes a model, whose architecture has a name"),
+    ("src/tokenizer/pre.rs", "names of pre-tokenizers, another key's values"),
+];
+
+/// The string literals of a file's code, with their lines. None of ours spans lines with a name in it.
+fn literals(code: &str) -> Vec<(&str, String)> {
+    let of_line = |line: &'_ str| {
+        let unescaped = line.replace(r#"\""#, "").replace(r#"'"'"#, "");
+        unescaped.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    code.lines().flat_map(|line| of_line(line).into_iter().map(move |literal| (line, literal))).collect()
+}
+
+/// Whether a name stands in a text as a word of its own, and not as that of a program (`llama.cpp`).
+fn says(text: &str, name: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        !before.ends_with(goes_on) && !after.starts_with(goes_on) && !after.starts_with(".cpp")
+    })
+}
+
+/// Knowledge of an architecture is data in its file: elsewhere nothing is decided by its name, its class or its model type.
+#[test]
+fn architectures_are_named_where_they_are_declared() {
+    let shown = arch::ALL.iter().flat_map(|spec| [spec.gguf, spec.class, spec.model_type]);
+    let names: BTreeSet<_> = shown.chain(arch::REFUSED.iter().map(|(name, _)| *name)).collect();
+    for (file, text) in sources(PRODUCT) {
+        if NAMES_MAY_STAND.iter().any(|(place, _)| file.starts_with(place)) {
+            continue;
+        }
+        for (line, literal) in literals(&code(&text)) {
+            // A family's name, too, where architectures are told apart.
+            let decides = line.contains("architecture") && literal.len() > 1;
+            let named =
+                names.iter().find(|name| says(&literal, name) || decides && name.starts_with(&literal));
+            // The tokenizer's kinds have names of their own, some of which are those of their first models.
+            let is_kind = file.starts_with("src/tokenizer/") && tokenizer::MODELS.contains(&literal.as_str());
+            assert!(named.is_none() || is_kind && !decides, "{file} names {named:?}: {}", line.trim());
+        }
+    }
+}
+
 #[test]
 fn specs_say_where_they_are_from() {
     for spec in arch::ALL {
@@ -126,6 +172,20 @@ fn specs_say_where_they_are_from() {
         let earlier = arch::ALL.iter().take_while(|s| !std::ptr::eq(**s, *spec));
         let hidden = earlier.filter(|s| s.gguf == spec.gguf).any(|s| s.when.is_empty());
         assert!(!hidden, "{} is behind a class of {} that takes every file", spec.class, spec.gguf);
+    }
+}
+
+/// A verb is not trusted for its name: it has a twin, or a case of one, in src/arch/expr/twins.rs.
+#[test]
+fn every_verb_has_a_twin() {
+    let text = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (verbs, twins) = (text("src/arch/expr.rs"), text("src/arch/expr/twins.rs"));
+    let body = verbs.split("pub enum Expr {").nth(1).unwrap().split("\n}").next().unwrap();
+    let names = body.lines().filter_map(|line| line.trim().split_once('(')).map(|(name, _)| name);
+    let names: Vec<_> = names.filter(|name| name.chars().all(char::is_alphanumeric)).collect();
+    assert!(names.contains(&"Tensor") && names.len() > 10);
+    for name in names {
+        assert!(twins.contains(&format!("Expr::{name}(")), "the verb {name} has no twin");
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::{DECODER, ENDS, FUSED_K, FUSED_Q, FUSED_V, HEADS, MLP, NORMS};
-use super::spec::{Field, Rule, Spec, derived, exact, int, rename, rule};
+use super::shared::{DECODER, ENDS, HEADS, MLP, NORMS};
+use super::spec::{Field, Rule, Spec, derived, exact, int, rename};
 
 /// Neither class has the fields; of a later one a file may.
 static SAID: &[Field] = &[
@@ -44,9 +44,6 @@ static APART: &[Rule] = &[
     exact("model.layers.{i}.self_attn.q_proj.weight", QUERIES),
     exact("model.layers.{i}.self_attn.k_proj.weight", KEYS),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj"),
-    rule("model.layers.{i}.self_attn.q_proj", Expr::Rope(&FUSED_Q, HEADS)).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", Expr::Rope(&Expr::Reshape(&FUSED_K, SQUARE), HEADS)).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", FUSED_V).optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj"),
 ];
 

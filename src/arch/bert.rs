@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::{HEADS, projections};
+use super::shared::HEADS;
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, number, rename};
 use super::{Error, Scope};
 
@@ -22,6 +22,9 @@ macro_rules! encoder {
             rename("token_embd", concat!($prefix, "embeddings.word_embeddings")),
             rename("token_types", concat!($prefix, "embeddings.token_type_embeddings")),
             rename("token_embd_norm", concat!($prefix, "embeddings.LayerNorm")),
+            rename("blk.{i}.attn_q", concat!($prefix, "encoder.layer.{i}.attention.self.query")),
+            rename("blk.{i}.attn_k", concat!($prefix, "encoder.layer.{i}.attention.self.key")),
+            rename("blk.{i}.attn_v", concat!($prefix, "encoder.layer.{i}.attention.self.value")),
             rename("blk.{i}.attn_output", concat!($prefix, "encoder.layer.{i}.attention.output.dense")),
             rename(
                 "blk.{i}.attn_output_norm",
@@ -41,23 +44,11 @@ const LATE_POSITIONS: Expr = Expr::Concat(&[
     Expr::Tensor("position_embd.weight"),
 ]);
 
-macro_rules! encoder_projections {
-    ($prefix:literal) => {
-        projections(
-            concat!($prefix, "encoder.layer.{i}.attention.self.query"),
-            concat!($prefix, "encoder.layer.{i}.attention.self.key"),
-            concat!($prefix, "encoder.layer.{i}.attention.self.value"),
-        )
-    };
-}
-
 static BARE: &[Rule] = encoder!("");
-static BARE_PROJECTIONS: [Rule; 6] = encoder_projections!("");
 static BARE_POSITIONS: &[Rule] = &[rename("position_embd", "embeddings.position_embeddings")];
 static BARE_LATE_POSITIONS: &[Rule] = &[exact("embeddings.position_embeddings.weight", LATE_POSITIONS)];
 
 static BERT_NAMED: &[Rule] = encoder!("bert.");
-static BERT_PROJECTIONS: [Rule; 6] = encoder_projections!("bert.");
 static BERT_HEAD: &[Rule] = &[
     rename("position_embd", "bert.embeddings.position_embeddings"),
     rename("cls.output", "classifier"),
@@ -65,7 +56,6 @@ static BERT_HEAD: &[Rule] = &[
 ];
 
 static ROBERTA_NAMED: &[Rule] = encoder!("roberta.");
-static ROBERTA_PROJECTIONS: [Rule; 6] = encoder_projections!("roberta.");
 static ROBERTA_HEAD: &[Rule] = &[
     exact("roberta.embeddings.position_embeddings.weight", LATE_POSITIONS),
     rename("cls", "classifier.dense"),
@@ -78,6 +68,9 @@ macro_rules! distil {
             rename("token_embd", concat!($prefix, "embeddings.word_embeddings")),
             rename("position_embd", concat!($prefix, "embeddings.position_embeddings")),
             rename("token_embd_norm", concat!($prefix, "embeddings.LayerNorm")),
+            rename("blk.{i}.attn_q", concat!($prefix, "transformer.layer.{i}.attention.q_lin")),
+            rename("blk.{i}.attn_k", concat!($prefix, "transformer.layer.{i}.attention.k_lin")),
+            rename("blk.{i}.attn_v", concat!($prefix, "transformer.layer.{i}.attention.v_lin")),
             rename("blk.{i}.attn_output", concat!($prefix, "transformer.layer.{i}.attention.out_lin")),
             rename("blk.{i}.attn_output_norm", concat!($prefix, "transformer.layer.{i}.sa_layer_norm")),
             rename("blk.{i}.ffn_up", concat!($prefix, "transformer.layer.{i}.ffn.lin1")),
@@ -87,20 +80,8 @@ macro_rules! distil {
     };
 }
 
-macro_rules! distil_projections {
-    ($prefix:literal) => {
-        projections(
-            concat!($prefix, "transformer.layer.{i}.attention.q_lin"),
-            concat!($prefix, "transformer.layer.{i}.attention.k_lin"),
-            concat!($prefix, "transformer.layer.{i}.attention.v_lin"),
-        )
-    };
-}
-
 static DISTIL_BARE: &[Rule] = distil!("");
-static DISTIL_BARE_PROJECTIONS: [Rule; 6] = distil_projections!("");
 static DISTIL_NAMED: &[Rule] = distil!("distilbert.");
-static DISTIL_PROJECTIONS: [Rule; 6] = distil_projections!("distilbert.");
 static DISTIL_HEAD: &[Rule] = &[rename("cls", "pre_classifier"), rename("cls.output", "classifier")];
 
 static FIELDS: &[Field] = &[
@@ -153,7 +134,7 @@ const BERT: Spec = Spec {
     model_type: "bert",
     strip: "",
     config: &[FIELDS],
-    tensors: &[BARE, &BARE_PROJECTIONS, BARE_POSITIONS],
+    tensors: &[BARE, BARE_POSITIONS],
     loss: POOLER,
     proof: &["BertModel"],
     source: SOURCE,
@@ -165,7 +146,7 @@ pub static CLASSIFIER: Spec = Spec {
     when: &[HEAD],
     class: "BertForSequenceClassification",
     config: &[FIELDS, LABELS],
-    tensors: &[BERT_NAMED, &BERT_PROJECTIONS, BERT_HEAD],
+    tensors: &[BERT_NAMED, BERT_HEAD],
     loss: Some(
         "the pooling layer, which the classifier reads, is in no GGUF: without the original's it classifies at random",
     ),
@@ -189,7 +170,7 @@ pub static ROBERTA: Spec = Spec {
     class: "RobertaModel",
     model_type: "roberta",
     config: &[FIELDS, LATE_FIELDS],
-    tensors: &[BARE, &BARE_PROJECTIONS, BARE_LATE_POSITIONS],
+    tensors: &[BARE, BARE_LATE_POSITIONS],
     loss: POOLER_AND_ROWS,
     proof: &["RobertaModel"],
     ..BERT
@@ -200,7 +181,7 @@ pub static ROBERTA_CLASSIFIER: Spec = Spec {
     class: "RobertaForSequenceClassification",
     model_type: "roberta",
     config: &[FIELDS, LATE_FIELDS, LABELS],
-    tensors: &[ROBERTA_NAMED, &ROBERTA_PROJECTIONS, ROBERTA_HEAD],
+    tensors: &[ROBERTA_NAMED, ROBERTA_HEAD],
     loss: POOLER_AND_ROWS,
     proof: &["RobertaForSequenceClassification"],
     ..BERT
@@ -211,7 +192,7 @@ pub static XLM_ROBERTA: Spec = Spec {
     class: "XLMRobertaModel",
     model_type: "xlm-roberta",
     config: &[FIELDS, LATE_FIELDS],
-    tensors: &[BARE, &BARE_PROJECTIONS, BARE_LATE_POSITIONS],
+    tensors: &[BARE, BARE_LATE_POSITIONS],
     loss: POOLER_AND_ROWS,
     proof: &["XLMRobertaModel"],
     ..BERT
@@ -223,7 +204,7 @@ pub static XLM_ROBERTA_CLASSIFIER: Spec = Spec {
     class: "XLMRobertaForSequenceClassification",
     model_type: "xlm-roberta",
     config: &[FIELDS, LATE_FIELDS, LABELS],
-    tensors: &[ROBERTA_NAMED, &ROBERTA_PROJECTIONS, ROBERTA_HEAD],
+    tensors: &[ROBERTA_NAMED, ROBERTA_HEAD],
     loss: POOLER_AND_ROWS,
     proof: &["XLMRobertaForSequenceClassification"],
     ..BERT
@@ -234,7 +215,7 @@ pub static DISTILBERT: Spec = Spec {
     class: "DistilBertModel",
     model_type: "distilbert",
     config: &[DISTIL_FIELDS],
-    tensors: &[DISTIL_BARE, &DISTIL_BARE_PROJECTIONS],
+    tensors: &[DISTIL_BARE],
     loss: None,
     proof: &["DistilBertModel", "distilbert-fused"],
     ..BERT
@@ -245,7 +226,7 @@ pub static DISTILBERT_CLASSIFIER: Spec = Spec {
     class: "DistilBertForSequenceClassification",
     model_type: "distilbert",
     config: &[DISTIL_FIELDS, LABELS],
-    tensors: &[DISTIL_NAMED, &DISTIL_PROJECTIONS, DISTIL_HEAD],
+    tensors: &[DISTIL_NAMED, DISTIL_HEAD],
     loss: None,
     proof: &["DistilBertForSequenceClassification"],
     ..BERT

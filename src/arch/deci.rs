@@ -4,9 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::{
-    DECODER, ENDS, FUSED_K, FUSED_Q, FUSED_V, HEADS, KV_HEADS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION,
-};
+use super::shared::{DECODER, ENDS, HEADS, KV_HEADS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION};
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, field, omit, rename, rule};
 use super::{Error, Scope};
 
@@ -23,12 +21,11 @@ static FIELDS: &[Field] = &[
     field("mlp_bias", Value::Bool(false)),
 ];
 
-const PROJECTED: Tell =
-    Tell::Any(&[Tell::Tensor("blk.{i}.attn_q.weight"), Tell::Tensor("blk.{i}.attn_qkv.weight")]);
-const ATTENTIVE: &[Tell] = &[PROJECTED];
+const ATTENTIVE: &[Tell] = &[Tell::Tensor("blk.{i}.attn_q.weight")];
 const FED: &[Tell] = &[Tell::Tensor("blk.{i}.ffn_up.weight")];
 /// A linear projection in place of attention.
-const LINEAR: &[Tell] = &[Tell::Tensor("blk.{i}.attn_output.weight"), Tell::Not(&PROJECTED)];
+const LINEAR: &[Tell] =
+    &[Tell::Tensor("blk.{i}.attn_output.weight"), Tell::Not(&Tell::Tensor("blk.{i}.attn_q.weight"))];
 
 static LAYERS: &[Rule] = &[
     rename("blk.{i}.attn_norm", "model.layers.{i}.input_layernorm").optional(),
@@ -38,9 +35,6 @@ static LAYERS: &[Rule] = &[
     rule("model.layers.{i}.self_attn.k_proj", Expr::Rope(&Expr::Tensor("blk.{i}.attn_k"), KV_HEADS))
         .only(ATTENTIVE),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj").only(ATTENTIVE),
-    rule("model.layers.{i}.self_attn.q_proj", Expr::Rope(&FUSED_Q, HEADS)).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", Expr::Rope(&FUSED_K, KV_HEADS)).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", FUSED_V).optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj").only(ATTENTIVE),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.linear_attn").only(LINEAR),
     rename("blk.{i}.ffn_gate", "model.layers.{i}.mlp.gate_proj").only(FED),

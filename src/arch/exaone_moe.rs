@@ -5,7 +5,7 @@ use super::exaone4::pattern;
 use super::expr::Expr;
 use super::shared::{
     ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, NORMS, QK_NORMS, ROPE_FACTORS, SHARED_EXPERTS, SPARSE_EXPERTS,
-    TRUNK, WINDOW, mlp_layer_types, predicting_layers, projections,
+    TRUNK, WINDOW, mlp_layer_types, predicting_layers,
 };
 use super::spec::{Field, Rule, Spec, Value, all_over, derived, drop, exact, field, int, rename};
 
@@ -33,7 +33,7 @@ const PREDICTING: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 const COPY: &str = "every block that predicts has its own copy of one tensor";
 
 static TRUNK_NORMS: [Rule; 2] = all_over(NORMS, TRUNK);
-static TRUNK_ATTENTION: [Rule; 7] = all_over(ATTENTION, TRUNK);
+static TRUNK_ATTENTION: [Rule; 4] = all_over(ATTENTION, TRUNK);
 static TRUNK_QK_NORMS: [Rule; 2] = all_over(QK_NORMS, TRUNK);
 static TRUNK_MLP: [Rule; 3] = all_over(DENSE_MLP, TRUNK);
 
@@ -47,16 +47,13 @@ const fn predicting<const N: usize>(rules: [Rule; N]) -> [Rule; N] {
     all
 }
 
-static PREDICTING_PROJECTIONS: [Rule; 6] = predicting(projections(
-    "mtp.layers.{j}.self_attn.q_proj",
-    "mtp.layers.{j}.self_attn.k_proj",
-    "mtp.layers.{j}.self_attn.v_proj",
-));
-
-/// The rest of a predicting block, which is dense: of one with experts the converter makes none.
-static PREDICTING_LAYER: [Rule; 8] = predicting([
+/// A predicting block, which is dense: of one with experts the converter makes none.
+static PREDICTING_LAYER: [Rule; 11] = predicting([
     rename("blk.{i}.attn_norm", "mtp.layers.{j}.input_layernorm"),
     rename("blk.{i}.ffn_norm", "mtp.layers.{j}.post_attention_layernorm"),
+    rename("blk.{i}.attn_q", "mtp.layers.{j}.self_attn.q_proj"),
+    rename("blk.{i}.attn_k", "mtp.layers.{j}.self_attn.k_proj"),
+    rename("blk.{i}.attn_v", "mtp.layers.{j}.self_attn.v_proj"),
     rename("blk.{i}.attn_output", "mtp.layers.{j}.self_attn.o_proj"),
     rename("blk.{i}.attn_q_norm", "mtp.layers.{j}.self_attn.q_norm"),
     rename("blk.{i}.attn_k_norm", "mtp.layers.{j}.self_attn.k_norm"),
@@ -94,7 +91,6 @@ pub static SPEC: Spec = Spec {
         CORRECTION,
         SPARSE_EXPERTS,
         SHARED_EXPERTS,
-        &PREDICTING_PROJECTIONS,
         &PREDICTING_LAYER,
         PREDICTION,
         ROPE_FACTORS,

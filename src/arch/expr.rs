@@ -1,10 +1,13 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+#[cfg(test)]
+mod twins;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
-use super::{Error, Scope, alibi};
+use super::{Error, Scope, alibi, fused};
 use crate::gguf::Tensor;
 use crate::tensor::{ElementOp, Matrix, Stored, Strides, TileCache};
 
@@ -22,8 +25,8 @@ pub enum Expr {
     Expert(&'static Expr),
     /// So many rows from a row on.
     Rows(&'static Expr, Dim, Dim),
-    /// Rows cut into so many and so many more: one of the runs. The runs are all of the rows, or it is refused.
-    Cut(&'static Expr, &'static [Dim], usize),
+    /// Of each of so many runs of equally many rows, so many rows from a row on.
+    WithinRuns(&'static Expr, Dim, Dim, Dim),
     /// The rows of all, one after the other.
     Concat(&'static [Expr]),
     /// Rows in another order: row `i` written in mixed radix over (extent, stride) is row sum(digit * stride), the
@@ -45,11 +48,17 @@ pub enum Expr {
     Reshape(&'static Expr, &'static [Dim]),
     /// A number of the metadata (full key), of a per-layer array the layer's, as a tensor of one element.
     Number(&'static str),
+    /// Whole numbers of the metadata (full key of an array), as they are.
+    Integers(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
+    /// Each element doubled so many times.
+    Doubled(&'static Expr, Dim),
     /// The slopes of ALiBi, for so many heads one row each of one element (Press et al. 2021); the largest bias is the
     /// file's, or 8.
     Slopes(Dim),
+    /// Each element over the root of a quotient of two sizes, by which the converter multiplied it.
+    OverRoot(&'static Expr, Dim, Dim),
     /// An operation on each element.
     Map(&'static Expr, ElementOp),
 }
@@ -73,7 +82,7 @@ impl Expr {
     /// The formulas that this one is made of.
     pub fn operands(&self) -> &'static [Self] {
         match *self {
-            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Slopes(_) => &[],
+            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Integers(_) | Self::Slopes(_) => &[],
             Self::Concat(parts)
             | Self::Interleave(parts)
             | Self::InterleaveRuns(_, parts)
@@ -82,11 +91,13 @@ impl Expr {
             | Self::EvenOdd(of, ..)
             | Self::Expert(of)
             | Self::Rows(of, ..)
-            | Self::Cut(of, ..)
+            | Self::WithinRuns(of, ..)
             | Self::Permute(of, _)
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
             | Self::Reshape(of, _)
+            | Self::Doubled(of, _)
+            | Self::OverRoot(of, ..)
             | Self::Map(of, _) => std::slice::from_ref(of),
         }
     }
@@ -108,9 +119,13 @@ impl Expr {
         match self {
             Self::Tensor(name) => {
                 let name = at.scope.name(name) + at.suffix;
-                let tensor =
-                    at.scope.tensor(&name).ok_or_else(|| Error::NoSuchTensor { name: name.clone() })?;
-                scaled(stored(at.scope, tensor), &name, at)
+                if let Some(tensor) = at.scope.tensor(&name) {
+                    return scaled(stored(at.scope, tensor), &name, at);
+                }
+                let part = fused::part(&at.scope, &name).ok_or(Error::NoSuchTensor { name })?;
+                let whole = scaled(stored(at.scope, part.whole), &part.whole.name, at)?;
+                let matrix = whole.matrix.select_rows(&part.rows).ok_or_else(misfit)?;
+                Ok(Shaped { shape: part.shape, matrix })
             }
             Self::Number(key) => {
                 let value = at.scope.metadata().value(key);
@@ -122,6 +137,13 @@ impl Expr {
                 let number = number.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
                 let matrix = Matrix::constant(1, 1, number as f32).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![1], matrix })
+            }
+            Self::Integers(key) => {
+                let stored = at.scope.metadata().value(key).and_then(|v| v.as_array());
+                let stored = stored.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
+                let numbers: Option<Vec<_>> = stored.iter().map(|v| v.as_i64()).collect();
+                let matrix = Matrix::integers(&numbers.ok_or_else(misfit)?).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![matrix.rows()], matrix })
             }
             Self::Zeros(rows, row_len) => {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);
@@ -167,7 +189,7 @@ impl Expr {
             Self::EvenOdd(_, heads, rows) => even_odd(of, dim(heads)?, dim(rows)?),
             Self::Expert(_) => part(of, at.scope.expert),
             Self::Rows(_, start, len) => rows(of, dim(start)?, dim(len)?),
-            Self::Cut(_, lens, run) => cut(of, &lens.iter().map(dim).collect::<Result<Vec<_>, _>>()?, *run),
+            Self::WithinRuns(_, runs, start, len) => within_runs(of, dim(runs)?, dim(start)?, dim(len)?),
             Self::Permute(_, axes) => permute(of, &strides(axes, at)?),
             Self::PermuteColumns(_, axes) => {
                 let matrix = of.matrix.select_columns(strides(axes, at)?);
@@ -175,6 +197,8 @@ impl Expr {
             }
             Self::Transpose(_) => transpose(of, at),
             Self::Reshape(_, dims) => reshape(of, dims.iter().map(dim).collect::<Result<_, _>>()?),
+            Self::Doubled(_, times) => doubled(of, dim(times)?),
+            Self::OverRoot(_, a, b) => over_root(of, dim(a)?, dim(b)?),
             Self::Map(_, op) => of.matrix.with_op(*op).map(|matrix| Shaped { matrix, ..of }),
             _ => None,
         };
@@ -229,17 +253,20 @@ fn rows(of: Shaped, start: u64, len: u64) -> Option<Shaped> {
     Some(of)
 }
 
-/// A run of the rows, where the runs are all of them.
-fn cut(of: Shaped, lens: &[u64], run: usize) -> Option<Shaped> {
-    let mut end = 0_u64;
-    let mut start = 0;
-    for (i, len) in lens.iter().enumerate() {
-        start = if i == run { end } else { start };
-        end = end.checked_add(*len)?;
-    }
-    let len = *lens.get(run)?;
-    (end == of.shape[0]).then_some(())?;
-    rows(of, start, len)
+fn within_runs(of: Shaped, runs: u64, start: u64, len: u64) -> Option<Shaped> {
+    let rows = of.matrix.rows();
+    let run = rows.checked_div(runs).filter(|run| run * runs == rows && of.shape[0] == rows)?;
+    start.checked_add(len).filter(|&end| end <= run)?;
+    let mut of = select(of, &Strides::new(start, &[(runs, run), (len, 1)]))?;
+    of.shape[0] = runs * len;
+    Some(of)
+}
+
+/// The converter takes the root in `f64` and multiplies in `f32`.
+fn over_root(of: Shaped, a: u64, b: u64) -> Option<Shaped> {
+    let factor = (b > 0).then(|| (a as f64 / b as f64).sqrt() as f32).filter(|factor| *factor > 0.0)?;
+    let matrix = of.matrix.with_op(ElementOp::Divide(factor))?;
+    Some(Shaped { matrix, ..of })
 }
 
 fn permute(of: Shaped, view: &Strides) -> Option<Shaped> {
@@ -356,6 +383,12 @@ fn even_odd(of: Shaped, heads: u64, rows: u64) -> Option<Shaped> {
     Some(Shaped { matrix: Matrix::stack(parts)?, ..of })
 }
 
+fn doubled(of: Shaped, times: u64) -> Option<Shaped> {
+    let times = i32::try_from(times).ok().filter(|&times| times < f32::MAX_EXP)?;
+    let matrix = of.matrix.with_op(ElementOp::Multiply(2.0_f32.powi(times)))?;
+    Some(Shaped { matrix, ..of })
+}
+
 fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     let mut shape = of.shape.clone();
     let axes = shape.len();
@@ -372,4 +405,14 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
 }
 
 #[cfg(test)]
-mod cut_tests;
+mod tests {
+    use super::{Matrix, Shaped, doubled};
+
+    #[test]
+    fn doubling_ends_where_f32_does() {
+        let one = || Shaped { shape: vec![1], matrix: Matrix::constant(1, 1, 1.0).unwrap() };
+        assert!(doubled(one(), 127).is_some());
+        assert!(doubled(one(), 128).is_none());
+        assert!(doubled(one(), u64::MAX).is_none());
+    }
+}

@@ -3,8 +3,7 @@
 use super::dim::Dim;
 use super::expr::Expr;
 use super::shared::{
-    ATTENTION, DECODER, ENDS, FUSED_K, FUSED_MLP, FUSED_Q, FUSED_V, HEADS, KV_HEADS, NEXTN, OWN_HEAD_DIM,
-    PARTIAL_ROTARY, ROPE_FACTORS,
+    ATTENTION, DECODER, ENDS, FUSED_MLP, HEADS, KV_HEADS, NEXTN, OWN_HEAD_DIM, PARTIAL_ROTARY, ROPE_FACTORS,
 };
 use super::spec::{Field, Rule, Spec, Tell, Value, field, rename, rule};
 
@@ -27,9 +26,6 @@ static HALVED_ATTENTION: &[Rule] = &[
         Expr::EvenOdd(&Expr::Tensor("blk.{i}.attn_k"), KV_HEADS, ROTARY),
     ),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj"),
-    rule("model.layers.{i}.self_attn.q_proj", Expr::EvenOdd(&FUSED_Q, HEADS, ROTARY)).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", Expr::EvenOdd(&FUSED_K, KV_HEADS, ROTARY)).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", FUSED_V).optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj"),
 ];
 

@@ -4,11 +4,8 @@ use serde_json::Value as Json;
 
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::{DECODER, projections};
-use super::spec::{
-    Field, Rule, Spec, Tell, Value, all_only, derived, exact, field, int, number, rename, rule,
-};
-use super::ssm::hybrid_kv_heads;
+use super::shared::{DECODER, HEAD_DIM};
+use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, number, rename, rule};
 use super::{Error, Scope};
 
 const CONVOLUTION: &[Tell] = &[Tell::Tensor("blk.{i}.shortconv.in_proj.weight")];
@@ -17,7 +14,7 @@ const SPARSE: &[Tell] = &[Tell::Tensor("blk.{i}.ffn_gate_inp.weight")];
 const DENSE: &[Tell] = &[Tell::Not(&SPARSE[0])];
 
 static FIELDS: &[Field] = &[
-    derived("num_key_value_heads", hybrid_kv_heads),
+    derived("num_key_value_heads", kv_heads),
     derived("layer_types", layer_types),
     derived("rms_norm_eps", |_| Ok(None)),
     number("norm_eps", "attention.layer_norm_rms_epsilon"),
@@ -45,6 +42,9 @@ static TENSORS: &[Rule] = &[
     exact("model.layers.{i}.conv.conv.bias", Expr::Tensor("blk.{i}.shortconv.conv.bias")).optional(),
     rename("blk.{i}.shortconv.in_proj", "model.layers.{i}.conv.in_proj").only(CONVOLUTION),
     rename("blk.{i}.shortconv.out_proj", "model.layers.{i}.conv.out_proj").only(CONVOLUTION),
+    rename("blk.{i}.attn_q", "model.layers.{i}.self_attn.q_proj").only(ATTENTION),
+    rename("blk.{i}.attn_k", "model.layers.{i}.self_attn.k_proj").only(ATTENTION),
+    rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj").only(ATTENTION),
     rename("blk.{i}.attn_q_norm", "model.layers.{i}.self_attn.q_layernorm").only(ATTENTION),
     rename("blk.{i}.attn_k_norm", "model.layers.{i}.self_attn.k_layernorm").only(ATTENTION),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.out_proj").only(ATTENTION),
@@ -52,15 +52,6 @@ static TENSORS: &[Rule] = &[
     rename("blk.{i}.ffn_down", "model.layers.{i}.feed_forward.w2").only(DENSE),
     rename("blk.{i}.ffn_up", "model.layers.{i}.feed_forward.w3").only(DENSE),
 ];
-
-static PROJECTIONS: [Rule; 6] = all_only(
-    &projections(
-        "model.layers.{i}.self_attn.q_proj",
-        "model.layers.{i}.self_attn.k_proj",
-        "model.layers.{i}.self_attn.v_proj",
-    ),
-    ATTENTION,
-);
 
 static EXPERTS: &[Rule] = &[
     rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.feed_forward.gate").only(SPARSE),
@@ -98,7 +89,7 @@ pub static SPEC: Spec = Spec {
             field("block_auto_adjust_ff_dim", Value::Bool(false)),
         ],
     ],
-    tensors: &[TENSORS, &PROJECTIONS],
+    tensors: &[TENSORS],
     loss: None,
     proof: &["Lfm2ForCausalLM"],
     source: "conversion/lfm2.py, class LFM2Model, llama.cpp 0c1e5709",
@@ -125,7 +116,7 @@ pub static MOE: Spec = Spec {
             field("routed_scaling_factor", Value::Number("expert_weights_scale", Some(1.0))),
         ],
     ],
-    tensors: &[TENSORS, &PROJECTIONS, EXPERTS],
+    tensors: &[TENSORS, EXPERTS],
     loss: None,
     proof: &["Lfm2MoeForCausalLM"],
     source: "conversion/lfm2.py, class LFM2MoeModel, llama.cpp 0c1e5709",
@@ -134,4 +125,10 @@ pub static MOE: Spec = Spec {
 fn layer_types(scope: &Scope) -> Result<Option<Json>, Error> {
     let kind = |at: &Scope| Ok(if Tell::all(CONVOLUTION, at)? { "conv" } else { "full_attention" });
     Ok(Some(scope.each_layer(kind)?.into()))
+}
+
+fn kv_heads(scope: &Scope) -> Result<Option<Json>, Error> {
+    const ROWS: Dim = Dim::Over(&Dim::Rows("blk.{i}.attn_k.weight"), &HEAD_DIM);
+    let attends = scope.first_layer_with("blk.{i}.attn_k.weight")?;
+    attends.map(|layer| Ok(ROWS.of(&scope.at(layer))?.into())).transpose()
 }

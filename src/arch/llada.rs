@@ -1,11 +1,10 @@
 //! LLaDA, dense and with experts: diffusion models.
 
 use super::dim::Dim;
+use super::expr::Expr;
 use super::rnd1::mask;
-use super::shared::{
-    ATTENTION, DECODER, ENDS, EXPERTS, HEADS, KV_HEADS, NORMS, QK_NORMS, TRUNK, roped_projections,
-};
-use super::spec::{Field, Rule, Spec, Value, derived, field, int, number, rename};
+use super::shared::{ATTENTION, DECODER, ENDS, EXPERTS, HEADS, KV_HEADS, NORMS, QK_NORMS, TRUNK};
+use super::spec::{Field, Rule, Spec, Value, derived, field, int, number, rename, rule};
 
 static FIELDS: &[Field] = &[
     int("d_model", "embedding_length"),
@@ -36,18 +35,15 @@ static TENSORS: &[Rule] = &[
     rename("output_norm", "model.transformer.ln_f"),
     rename("output", "model.transformer.ff_out").optional(),
     rename("blk.{i}.attn_norm", "model.transformer.blocks.{i}.attn_norm"),
+    rule("model.transformer.blocks.{i}.q_proj", Expr::Rope(&Expr::Tensor("blk.{i}.attn_q"), HEADS)),
+    rule("model.transformer.blocks.{i}.k_proj", Expr::Rope(&Expr::Tensor("blk.{i}.attn_k"), KV_HEADS)),
+    rename("blk.{i}.attn_v", "model.transformer.blocks.{i}.v_proj"),
     rename("blk.{i}.attn_output", "model.transformer.blocks.{i}.attn_out"),
     rename("blk.{i}.ffn_norm", "model.transformer.blocks.{i}.ff_norm"),
     rename("blk.{i}.ffn_gate", "model.transformer.blocks.{i}.ff_proj"),
     rename("blk.{i}.ffn_up", "model.transformer.blocks.{i}.up_proj"),
     rename("blk.{i}.ffn_down", "model.transformer.blocks.{i}.ff_out"),
 ];
-
-static PROJECTIONS: [Rule; 6] = roped_projections(
-    "model.transformer.blocks.{i}.q_proj",
-    "model.transformer.blocks.{i}.k_proj",
-    "model.transformer.blocks.{i}.v_proj",
-);
 
 pub static SPEC: Spec = Spec {
     gguf: "llada",
@@ -56,7 +52,7 @@ pub static SPEC: Spec = Spec {
     model_type: "llada",
     strip: "",
     config: &[FIELDS],
-    tensors: &[TENSORS, &PROJECTIONS],
+    tensors: &[TENSORS],
     loss: None,
     proof: &["LLaDAModelLM"],
     source: "conversion/llada.py, class LLaDAModel, llama.cpp 0c1e5709",

@@ -10,6 +10,7 @@ use super::{Error, Scope};
 
 /// Size of a head: the class has no other.
 const HEAD: Dim = Dim::Over(&Dim::Key("embedding_length"), &HEADS);
+const KEY_ROWS: Dim = Dim::Rows("blk.0.attn_k.weight");
 
 /// The converter writes four times the hidden size and all heads, whatever the model has: the tensors say it.
 static FIELDS: &[Field] = &[
@@ -24,12 +25,11 @@ static FIELDS: &[Field] = &[
 
 const QKV: Expr = Expr::Tensor("blk.{i}.attn_qkv");
 const ROWS: Dim = Dim::Times(&HEADS, &HEAD);
-/// Rows of keys, and as many of values, where the three are one.
-const KEY_ROWS: Dim = Dim::Over(&Dim::Minus(&Dim::Rows("blk.{i}.attn_qkv.weight"), &ROWS), &Dim::Is(2));
-const RUNS: &[Dim] = &[ROWS, KEY_ROWS, KEY_ROWS];
+/// The file does not say how many key heads there are, but as many as value heads.
+const KV_ROWS: Dim = Dim::Over(&Dim::Minus(&Dim::Rows("blk.0.attn_qkv.weight"), &ROWS), &Dim::Is(2));
 
-/// The second of each pair is for files made with `--fuse-qkv`, and of Phi-2's first months, whose original held the three
-/// as one.
+/// The second of each pair is for files of Phi-2's first months, whose original held the three as one, and for
+/// grouped attention that was made one.
 static TENSORS: &[Rule] = &[
     rename("token_embd", "model.embed_tokens"),
     rename("output_norm", "model.final_layernorm"),
@@ -37,9 +37,10 @@ static TENSORS: &[Rule] = &[
     rename("blk.{i}.attn_q", "model.layers.{i}.self_attn.q_proj"),
     rename("blk.{i}.attn_k", "model.layers.{i}.self_attn.k_proj"),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj"),
-    rule("model.layers.{i}.self_attn.q_proj", Expr::Cut(&QKV, RUNS, 0)).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", Expr::Cut(&QKV, RUNS, 1)).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", Expr::Cut(&QKV, RUNS, 2)).optional(),
+    rule("model.layers.{i}.self_attn.q_proj", Expr::Rows(&QKV, Dim::Is(0), ROWS)).optional(),
+    rule("model.layers.{i}.self_attn.k_proj", Expr::Rows(&QKV, ROWS, KV_ROWS)).optional(),
+    rule("model.layers.{i}.self_attn.v_proj", Expr::Rows(&QKV, Dim::Plus(&ROWS, &KV_ROWS), KV_ROWS))
+        .optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.dense"),
     rename("blk.{i}.attn_q_norm", "model.layers.{i}.self_attn.q_layernorm").optional(),
     rename("blk.{i}.attn_k_norm", "model.layers.{i}.self_attn.k_layernorm").optional(),
@@ -61,7 +62,6 @@ pub static SPEC: Spec = Spec {
 };
 
 fn key_heads(scope: &Scope) -> Result<Option<Json>, Error> {
-    const APART: Dim = Dim::Rows("blk.0.attn_k.weight");
-    let apart = scope.tensor("blk.0.attn_k.weight").is_some();
-    Ok(Some(Dim::Over(if apart { &APART } else { &KEY_ROWS }, &HEAD).of(scope)?.into()))
+    let rows = if scope.has("blk.0.attn_k.weight") { KEY_ROWS } else { KV_ROWS };
+    Ok(Some((rows.of(scope)? / HEAD.of(scope)?.max(1)).into()))
 }

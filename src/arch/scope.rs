@@ -1,7 +1,7 @@
 use crate::gguf::{Gguf, Metadata, Tensor};
 
-use super::Error;
 use super::shared::TRUNK;
+use super::{Error, fused};
 
 /// What a rule or field may ask of a file, at a layer and expert.
 #[derive(Clone, Copy)]
@@ -82,10 +82,9 @@ impl<'a> Scope<'a> {
         self.gguf.tensor(name)
     }
 
-    /// Whether the file holds what is stored under a full name, by itself or within what `--fuse-qkv` makes of three tensors.
-    pub fn holds(&self, name: &str) -> bool {
-        let fused = |part: &str| self.tensor(&name.replacen(part, ".attn_qkv.", 1)).is_some();
-        [".attn_q.", ".attn_k.", ".attn_v."].into_iter().any(fused) || self.tensor(name).is_some()
+    /// Whether the file has the tensor of a full name, by itself or as rows of another.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensor(name).is_some() || fused::part(self, name).is_some()
     }
 
     /// Layers of the model proper: blocks but for those that predict further tokens.
@@ -111,7 +110,7 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// If there is no count of layers.
     pub fn first_layer_with(&self, pattern: &str) -> Result<Option<u64>, Error> {
-        let has = self.each_layer(|at| Ok(at.tensor(&at.name(pattern)).is_some()))?;
+        let has = self.each_layer(|at| Ok(at.has(&at.name(pattern))))?;
         Ok(has.iter().position(|&has| has).map(|layer| layer as u64))
     }
 

@@ -81,57 +81,11 @@ pub static NORMS: &[Rule] = &[
     rename("blk.{i}.ffn_norm", "model.layers.{i}.post_attention_layernorm"),
 ];
 
-const Q_ROWS: Dim = Dim::Times(&HEADS, &HEAD_DIM);
-const KV_ROWS: Dim = Dim::Times(&KV_HEADS, &HEAD_DIM);
-const V_ROWS: Dim = Dim::Times(&KV_HEADS, &Dim::KeyOr("attention.value_length", &HEAD_DIM));
-const FUSED: Expr = Expr::Tensor("blk.{i}.attn_qkv");
-const RUNS: &[Dim] = &[Q_ROWS, KV_ROWS, V_ROWS];
-/// The query rows of a file made with `--fuse-qkv`, which holds the three projections as one.
-pub const FUSED_Q: Expr = Expr::Cut(&FUSED, RUNS, 0);
-/// The key rows of such a file.
-pub const FUSED_K: Expr = Expr::Cut(&FUSED, RUNS, 1);
-/// The value rows of such a file.
-pub const FUSED_V: Expr = Expr::Cut(&FUSED, RUNS, 2);
-
-/// Key heads of a layer of such a file: half of the rows beyond the query's.
-pub const FUSED_KV_HEADS: Dim = Dim::Over(
-    &Dim::Over(&Dim::Minus(&Dim::Rows("blk.{i}.attn_qkv.weight"), &Q_ROWS), &Dim::Is(2)),
-    &HEAD_DIM,
-);
-
-/// Projections under a class's own names, their rows as in the original; of files made with `--fuse-qkv` too.
-pub const fn projections(q: &'static str, k: &'static str, v: &'static str) -> [Rule; 6] {
-    [
-        rename("blk.{i}.attn_q", q),
-        rename("blk.{i}.attn_k", k),
-        rename("blk.{i}.attn_v", v),
-        rule(q, FUSED_Q).optional(),
-        rule(k, FUSED_K).optional(),
-        rule(v, FUSED_V).optional(),
-    ]
-}
-
-/// The same where the converter reordered query and key rows for pairwise rope.
-pub const fn roped_projections(q: &'static str, k: &'static str, v: &'static str) -> [Rule; 6] {
-    let [_, _, value, _, _, fused_value] = projections(q, k, v);
-    [
-        rule(q, Expr::Rope(&Expr::Tensor("blk.{i}.attn_q"), HEADS)),
-        rule(k, Expr::Rope(&Expr::Tensor("blk.{i}.attn_k"), KV_HEADS)),
-        value,
-        rule(q, Expr::Rope(&FUSED_Q, HEADS)).optional(),
-        rule(k, Expr::Rope(&FUSED_K, KV_HEADS)).optional(),
-        fused_value,
-    ]
-}
-
-/// Attention whose rows are as in the original. The second of each pair is for files made with `--fuse-qkv`.
+/// Attention whose rows are as in the original.
 pub static ATTENTION: &[Rule] = &[
     rename("blk.{i}.attn_q", "model.layers.{i}.self_attn.q_proj"),
     rename("blk.{i}.attn_k", "model.layers.{i}.self_attn.k_proj"),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj"),
-    rule("model.layers.{i}.self_attn.q_proj", FUSED_Q).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", FUSED_K).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", FUSED_V).optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj"),
 ];
 
@@ -140,9 +94,6 @@ pub static ROPED_ATTENTION: &[Rule] = &[
     rule("model.layers.{i}.self_attn.q_proj", Expr::Rope(&Expr::Tensor("blk.{i}.attn_q"), HEADS)),
     rule("model.layers.{i}.self_attn.k_proj", Expr::Rope(&Expr::Tensor("blk.{i}.attn_k"), KV_HEADS)),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj"),
-    rule("model.layers.{i}.self_attn.q_proj", Expr::Rope(&FUSED_Q, HEADS)).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", Expr::Rope(&FUSED_K, KV_HEADS)).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", FUSED_V).optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj"),
 ];
 
@@ -200,23 +151,12 @@ pub static DENSE_MLP: &[Rule] = &[
     rename("blk.{i}.ffn_down", "model.layers.{i}.mlp.down_proj").only(DENSE),
 ];
 
-const FUSED_EXPERT: Expr = Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_up_exps"));
-/// Rows of an expert's gate where gate and up are one tensor.
-const GATE_ROWS: Dim = Dim::Over(
-    &Dim::Rows("blk.{i}.ffn_gate_up_exps.weight"),
-    &Dim::Times(&Dim::Is(2), &Dim::Key("expert_count")),
-);
-
-/// The experts of a mixture's sparse layers. The second of each pair is for files made with `--fuse-gate-up-exps`.
+/// The experts of a mixture's sparse layers.
 pub static SPARSE_EXPERTS: &[Rule] = &[
     rule("model.layers.{i}.mlp.experts.{e}.gate_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")))
         .only(SPARSE),
     rule("model.layers.{i}.mlp.experts.{e}.up_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")))
         .only(SPARSE),
-    rule("model.layers.{i}.mlp.experts.{e}.gate_proj", Expr::Rows(&FUSED_EXPERT, Dim::Is(0), GATE_ROWS))
-        .optional(),
-    rule("model.layers.{i}.mlp.experts.{e}.up_proj", Expr::Rows(&FUSED_EXPERT, GATE_ROWS, GATE_ROWS))
-        .optional(),
     rule("model.layers.{i}.mlp.experts.{e}.down_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")))
         .only(SPARSE),
 ];
@@ -316,6 +256,26 @@ pub fn mlp_layer_types(scope: &Scope) -> Result<Option<Json>, Error> {
     Ok(Some(scope.each_layer(|s| Ok(kind(s)))?.into()))
 }
 
+/// The width of one of the experts that every token takes: their rows, as no key says it.
+///
+/// # Errors
+/// If a key is of another type, or the rows are no multiple of the experts.
+pub fn shared_expert_width(scope: &Scope) -> Result<Option<Json>, Error> {
+    const UP: &str = "blk.{i}.ffn_up_shexp.weight";
+    const WIDTH: Dim = Dim::Over(&Dim::Rows(UP), &Dim::KeyOr("expert_shared_count", &Dim::Is(1)));
+    let layer = scope.first_layer_with(UP)?;
+    layer.map(|layer| Ok(WIDTH.of(&scope.at(layer))?.into())).transpose()
+}
+
+/// The limit of the activation, which converters repeat for each block.
+///
+/// # Errors
+/// If the key is no array.
+pub fn swiglu_limit(scope: &Scope) -> Result<Option<Json>, Error> {
+    let limits = scope.metadata().array(&scope.key("swiglu_clamp_exp"))?;
+    Ok(limits.and_then(|limits| limits.get(0)?.as_f64()).map(Json::from))
+}
+
 /// How the router turns scores into weights, where the file says it: classes that know one way do not name it.
 ///
 /// # Errors
@@ -329,6 +289,11 @@ pub fn scoring_func(scope: &Scope) -> Result<Option<Json>, Error> {
         Some(other) => return Err(Error::Unsupported { what: format!("expert_gating_func {other}") }),
     })
 }
+/// What is lost of a model with a tower where its class knows no text part alone.
+pub const NO_TOWER: Option<&str> = Some(
+    "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
+);
+
 /// What tells an embedding model: it is said to pool, and has no head to predict tokens.
 pub const EMBEDS: &[Tell] = &[Tell::Key("pooling_type"), Tell::Not(&Tell::Tensor("output.weight"))];
 

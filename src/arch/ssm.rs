@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::{FUSED_KV_HEADS, HEAD_DIM};
+use super::shared::HEAD_DIM;
 use super::spec::{Field, Rule, Tell, Value, exact, field, int, rename};
 use super::{Error, Scope};
 use crate::tensor::ElementOp;
@@ -97,17 +97,12 @@ pub static HYBRID_MAMBA2_FIELDS: &[Field] = &[
 
 /// Key and value heads of a hybrid: rows of the first key projection over rows of a head. The array of the key is zero
 /// throughout where transformers 5 named the layers for the converter (atlas 8, hazard 2).
-const HYBRID_KV_HEADS: Dim = Dim::Over(&Dim::Rows("blk.{i}.attn_k.weight"), &HEAD_DIM);
+pub const HYBRID_KV_HEADS: Dim = Dim::Over(&Dim::Rows("blk.{i}.attn_k.weight"), &HEAD_DIM);
 
 /// The field `num_key_value_heads` of a hybrid; none where no layer attends.
 pub fn hybrid_kv_heads(scope: &Scope) -> Result<Option<Json>, Error> {
-    let stored = [("blk.{i}.attn_k.weight", HYBRID_KV_HEADS), ("blk.{i}.attn_qkv.weight", FUSED_KV_HEADS)];
-    for (pattern, heads) in stored {
-        if let Some(layer) = scope.first_layer_with(pattern)? {
-            return Ok(Some(heads.of(&scope.at(layer))?.into()));
-        }
-    }
-    Ok(None)
+    let attends = scope.first_layer_with("blk.{i}.attn_k.weight")?;
+    attends.map(|layer| Ok(HYBRID_KV_HEADS.of(&scope.at(layer))?.into())).transpose()
 }
 
 /// The field `max_position_embeddings`, where the file says it: 2^20 is what the converter writes for a model without

@@ -85,7 +85,7 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[SHARED, GATED],
     loss: None,
-    proof: &[],
+    proof: &["NomicBertModel"],
     source: SOURCE,
 };
 

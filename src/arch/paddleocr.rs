@@ -13,6 +13,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, OWN_HEAD_DIM, BIASES],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: Some("the vision tower, which is in a file of its own"),
-    proof: &[],
+    proof: &["paddleocr"],
     source: "conversion/ernie.py, class PaddleOCRModel, llama.cpp 0c1e5709",
 };

@@ -2,7 +2,7 @@
 
 use super::bert::LABELS;
 use super::shared::{
-    ATTENTION, CAUSAL, DECODER, DENSE_MODULES, EMBEDS, ENDS, MLP, NO_WINDOW, NORMS, QK_NORMS,
+    ATTENTION, DECODER, DENSE_MODULES, EMBEDS, ENCODER, ENDS, MLP, NO_WINDOW, NORMS, QK_NORMS,
 };
 use super::spec::{Field, Rule, Spec, Tell, Value, field, rename};
 
@@ -28,10 +28,10 @@ pub static EMBEDDING: Spec = Spec {
     class: "Qwen3Model",
     model_type: "qwen3",
     strip: "model.",
-    config: &[DECODER, NO_WINDOW, BIAS, CAUSAL],
+    config: &[DECODER, NO_WINDOW, BIAS, ENCODER],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP, DENSE_MODULES],
     loss: None,
-    proof: &[],
+    proof: &["Qwen3Model"],
     source: "conversion/qwen.py, class Qwen3Model, llama.cpp 0c1e5709",
 };
 

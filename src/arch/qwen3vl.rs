@@ -16,7 +16,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, NO_WINDOW, BIAS],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP],
     loss: LOSS,
-    proof: &[],
+    proof: &["qwen3vl"],
     source: "conversion/qwen3vl.py, class Qwen3VLTextModel, llama.cpp 0c1e5709",
 };
 

@@ -30,7 +30,7 @@ pub fn rope_scaling(scope: &Scope) -> Result<Option<Json>, Error> {
             ("type", Some("yarn".into())),
             ("factor", number("factor")?),
             ("original_max_position_embeddings", whole("original_context_length")?),
-            ("attention_factor", number("attn_factor")?),
+            ("attention_factor", number("yarn_attn_factor")?.or(number("attn_factor")?)),
             ("beta_fast", number("yarn_beta_fast")?),
             ("beta_slow", number("yarn_beta_slow")?),
         ]),

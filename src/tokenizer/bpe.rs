@@ -128,13 +128,17 @@ fn post_processor(
         "gemma4" => false, // the converter sets the key whatever the original does, which leaves it to the chat template
         _ => source.add_bos.unwrap_or(row.add_bos),
     };
+    let add_eos = source.add_eos.unwrap_or(false);
     let pair = match () {
+        // No token ends a text, and what stands between two is none that separates: it begins the second. (The converter
+        // writes no key where nothing stands there, and false too where one token ends each text.)
+        () if source.add_sep == Some(false) && !add_eos => Pair::Each,
         () if source.context.architecture == "modern-bert" => Pair::Shared,
         () if source.add_sep == Some(true) => Pair::Doubled,
         () if source.is_encoder => Pair::Shared,
         () => Pair::Each,
     };
-    let template = source.template(vocabulary, add_bos, source.add_eos.unwrap_or(false), pair).processor();
+    let template = source.template(vocabulary, add_bos, add_eos, pair).processor();
     if row.pieces != Pieces::Bytes {
         return template;
     }

@@ -24,10 +24,7 @@ static FIELDS: &[Field] = &[
     derived("swa_num_key_value_heads", |s| key_heads(s, true)),
     derived("hybrid_layer_pattern", windows),
     int("sliding_window", "attention.sliding_window"),
-    // transformers reads these three, and its window is one larger than the field that it calls size.
-    int("sliding_window_size", "attention.sliding_window"),
-    derived("layer_types", |s| Ok(Some(sliding(s)?.into_iter().map(layer_type).collect()))),
-    derived("mlp_layer_types", mlp_layer_types),
+    int("sliding_window_size", "attention.sliding_window"), // transformers' window is one larger than this field
     field("swa_rope_theta", Value::Number("rope.freq_base_swa", Some(10_000.0))),
     field("partial_rotary_factor", Value::Ratio(Dim::Key("rope.dimension_count"), HEAD_DIM)),
     derived("attention_value_scale", |s| Ok(s.f64("attention.value_scale")?.map(Json::from))),
@@ -106,17 +103,39 @@ static NEXT_TOKENS: &[Rule] = &[
     next("blk.{i}.layer_output_norm", "model.mtp.layers.{j}.final_layernorm"),
 ];
 
+/// What transformers reads where the remote class reads `hybrid_layer_pattern` and `moe_layer_freq`.
+static KINDS: &[Field] = &[
+    derived("layer_types", |s| Ok(Some(sliding(s)?.into_iter().map(layer_type).collect()))),
+    derived("mlp_layer_types", mlp_layer_types),
+];
+
+const SOURCE: &str = "conversion/mimo.py, class MimoV2Model, llama.cpp 0c1e5709";
+
 pub static SPEC: Spec = Spec {
     gguf: "mimo2",
     when: &[],
     class: "MiMoV2FlashForCausalLM",
     model_type: "mimo_v2_flash",
     strip: "",
-    config: &[DECODER, FIELDS],
+    config: &[DECODER, FIELDS, KINDS],
     tensors: &[ENDS, LAYERS, NEXT_TOKENS],
     loss: None,
     proof: &["MiMoV2FlashForCausalLM"],
-    source: "conversion/mimo.py, class MimoV2Model, llama.cpp 0c1e5709",
+    source: SOURCE,
+};
+
+/// MiMo V2.5 and later, whose queries, keys and values are one tensor: theirs is another class.
+pub static FUSED_QKV: Spec = Spec {
+    gguf: "mimo2",
+    when: &[Tell::Tensor("blk.0.attn_qkv.weight")],
+    class: "MiMoV2ForCausalLM",
+    model_type: "mimo_v2",
+    strip: "",
+    config: &[DECODER, FIELDS, &[field("attention_projection_layout", Value::Str("fused_qkv"))]],
+    tensors: &[ENDS, LAYERS, NEXT_TOKENS],
+    loss: Some("the vision and audio towers, which are in files of their own, where the original has any"),
+    proof: &["MiMoV2ForCausalLM"],
+    source: SOURCE,
 };
 
 /// Key heads of layers with or without a window.

@@ -19,6 +19,7 @@ use rawrz::model::{Options, Precision};
 use rawrz::quant::Dtype;
 use support::mounted::Mounted;
 use support::probe::{fixtures, fuse_available, llama_cpp, python, require, root, shared};
+use support::twins::Twins;
 
 const PARTS: &str = "tensors,config,tokenizer,output,roundtrip";
 
@@ -144,6 +145,30 @@ fn made_cases_say_what_they_have() {
         assert_eq!(has("tokenizer"), case.join("hf/tokenizer.json").exists(), "{}", case.display());
     }
     assert_eq!(made.len(), cited.len());
+}
+
+/// Sizes that neither the corpus nor real models have, made here and now (tests/fixtures/dimensions), in their own types
+/// and in blocks.
+#[test]
+fn cases_of_other_sizes_equal_their_originals() {
+    let test = "cases_of_other_sizes_equal_their_originals";
+    let Some(python) = require(test, "the conformance tools (tests/tools/install conformance)", python())
+    else {
+        return;
+    };
+    let Some(llama_cpp) = require(test, "llama.cpp's converter", llama_cpp()) else { return };
+    let made = tempfile::tempdir().unwrap();
+    let mut command = Command::new(python);
+    command.arg(fixtures().join("dimensions/make")).arg(made.path()).env("LLAMA_CPP", llama_cpp);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let names = String::from_utf8(output.stdout).unwrap();
+    let cases: Vec<_> = names.lines().map(|name| made.path().join(name)).collect();
+    assert!(!cases.is_empty());
+    for case in &cases {
+        Twins::new(&case.join("model-bf16.gguf")).check(&case.display().to_string());
+    }
+    check(test, &cases);
 }
 
 /// A proof that no folder has proves nothing.

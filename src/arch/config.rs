@@ -46,8 +46,8 @@ fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
         Value::Optional(key) => scope.f64(key)?.map_or(Json::Null, Json::from),
         Value::OptionalDim(key) => scope.u64(key)?.filter(|&n| n > 0).map_or(Json::Null, Json::from),
         Value::Flag(key, default) => scope.metadata().bool(&scope.key(key))?.unwrap_or(default).into(),
-        Value::Present(name) => scope.tensor(name).is_some().into(),
-        Value::Absent(name) => scope.tensor(name).is_none().into(),
+        Value::Present(name) => scope.has(name).into(),
+        Value::Absent(name) => (!scope.has(name)).into(),
         Value::Derived(derive) => return derive(scope),
     }))
 }

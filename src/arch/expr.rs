@@ -1,10 +1,13 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+#[cfg(test)]
+mod twins;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
-use super::{Error, Scope};
+use super::{Error, Scope, fused};
 use crate::gguf::Tensor;
 use crate::tensor::{ElementOp, Matrix, Stored, Strides, TileCache};
 
@@ -45,6 +48,9 @@ pub enum Expr {
     Number(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
+    /// The slopes of ALiBi, for so many heads one row each of one element (Press et al. 2021); the largest bias is the
+    /// file's, or 8.
+    Slopes(Dim),
     /// An operation on each element.
     Map(&'static Expr, ElementOp),
 }
@@ -68,7 +74,7 @@ impl Expr {
     /// The formulas that this one is made of.
     pub fn operands(&self) -> &'static [Self] {
         match *self {
-            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) => &[],
+            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Slopes(_) => &[],
             Self::Concat(parts)
             | Self::Interleave(parts)
             | Self::InterleaveRuns(_, parts)
@@ -102,9 +108,13 @@ impl Expr {
         match self {
             Self::Tensor(name) => {
                 let name = at.scope.name(name) + at.suffix;
-                let tensor =
-                    at.scope.tensor(&name).ok_or_else(|| Error::NoSuchTensor { name: name.clone() })?;
-                scaled(stored(at.scope, tensor), &name, at)
+                if let Some(tensor) = at.scope.tensor(&name) {
+                    return scaled(stored(at.scope, tensor), &name, at);
+                }
+                let part = fused::part(&at.scope, &name).ok_or(Error::NoSuchTensor { name })?;
+                let whole = scaled(stored(at.scope, part.whole), &part.whole.name, at)?;
+                let matrix = whole.matrix.select_rows(&part.rows).ok_or_else(misfit)?;
+                Ok(Shaped { shape: part.shape, matrix })
             }
             Self::Number(key) => {
                 let value = at.scope.metadata().value(key);
@@ -121,6 +131,14 @@ impl Expr {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);
                 let matrix = Matrix::constant(rows, row_len, 0.0).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![rows, row_len], matrix })
+            }
+            Self::Slopes(heads) => {
+                let heads = heads.of(&at.scope)?;
+                let most = at.scope.f64("attention.max_alibi_bias")?.unwrap_or(8.0);
+                let rows = slopes(heads, most).ok_or_else(misfit)?.into_iter();
+                let rows = rows.map(|slope| Matrix::constant(1, 1, slope)).collect::<Option<_>>();
+                let matrix = rows.and_then(Matrix::stack).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![heads, 1], matrix })
             }
             _ => self.apply(self.operands().iter().map(|of| of.evaluate(at)).collect::<Result<_, _>>()?, at),
         }
@@ -165,6 +183,15 @@ impl Expr {
         };
         value.ok_or_else(misfit)
     }
+}
+
+/// Halving steps over as many heads as a power of two holds; the rest lie between the first of them.
+fn slopes(heads: u64, most: f64) -> Option<Vec<f32>> {
+    const MOST_HEADS: u64 = 1 << 16;
+    let power = 1 << heads.checked_ilog2().filter(|_| heads <= MOST_HEADS)?;
+    let slope = |n: u64, of: u64| (-most * (n + 1) as f64 / of as f64).exp2() as f32;
+    let between = (0..heads - power).map(|n| slope(2 * n, 2 * power));
+    Some((0..power).map(|n| slope(n, power)).chain(between).collect())
 }
 
 fn concat(parts: Vec<Shaped>) -> Option<Shaped> {
@@ -341,4 +368,18 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     }
     let turned = of.matrix.split_rows(slabs)?.into_iter().map(|slab| slab.transpose(at.cache));
     Some(Shaped { shape, matrix: Matrix::stack(turned.collect())? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slopes;
+
+    /// The numbers of the reference implementation.
+    #[test]
+    fn slopes_are_those_of_the_paper() {
+        assert_eq!(slopes(4, 8.0).unwrap(), [0.25, 0.0625, 0.015625, 0.00390625]);
+        assert_eq!(slopes(6, 8.0).unwrap(), [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]);
+        assert_eq!(slopes(0, 8.0), None);
+        assert_eq!(slopes(u64::MAX, 8.0), None);
+    }
 }

@@ -13,12 +13,16 @@ mod config;
 mod dim;
 mod error;
 mod expr;
+mod fused;
 mod refused;
+mod renderer;
 mod rope_scaling;
+mod routing;
 mod scope;
 mod shared;
 mod spec;
 mod ssm;
+mod text;
 
 mod afmoe;
 mod apertus;
@@ -132,8 +136,10 @@ pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
 pub use refused::REFUSED;
+pub use renderer::{Renderer, renderer};
 pub use scope::Scope;
 pub use spec::{Spec, Tell};
+pub use text::quirks;
 
 use crate::gguf::Gguf;
 
@@ -365,7 +371,7 @@ impl Tell {
             Self::Equals(key, number) => scope.u64(key)? == Some(number),
             Self::Id(key, number) => scope.metadata().u64(key)? == Some(number),
             Self::Text(key, text) => scope.metadata().value(key).and_then(|v| v.as_str()) == Some(text),
-            Self::Tensor(name) => scope.tensor(&scope.name(name)).is_some(),
+            Self::Tensor(name) => scope.has(&scope.name(name)),
             Self::AnyLayer(tell) => scope.each_layer(|layer| tell.holds(layer))?.contains(&true),
             Self::Named(words) => {
                 const KEYS: [&str; 3] = ["general.name", "general.basename", "general.base_model.0.repo_url"];

@@ -145,18 +145,6 @@ static TRUNK_MLP: [Rule; 3] = all_over(MLP, TRUNK);
 static TRUNK_EXPERTS: [Rule; 4] = all_over(EXPERTS, TRUNK);
 static TRUNK_SHARED_EXPERT: [Rule; 4] = all_over(SHARED_EXPERT, TRUNK);
 
-const WIDTH: Dim = Dim::Over(&Dim::Rows("blk.{i}.ffn_gate_up_exps.weight"), &Dim::Key("expert_count"));
-const HALF: Dim = Dim::Over(&WIDTH, &Dim::Is(2));
-const GATE_UP: Expr = Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_up_exps"));
-
-/// Experts of files made with `--fuse-gate-up-exps`.
-static FUSED_EXPERTS: &[Rule] = &[
-    rule("model.layers.{i}.mlp.experts.{e}.gate_proj", Expr::Rows(&GATE_UP, Dim::Is(0), HALF))
-        .over(TRUNK)
-        .optional(),
-    rule("model.layers.{i}.mlp.experts.{e}.up_proj", Expr::Rows(&GATE_UP, HALF, HALF)).over(TRUNK).optional(),
-];
-
 const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 
 const fn mtp(rule: Rule) -> Rule {
@@ -196,8 +184,6 @@ static NEXT_TOKEN_EXPERTS: &[Rule] = &[
         "mtp.layers.{j}.mlp.experts.{e}.down_proj",
         Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
     )),
-    mtp(rule("mtp.layers.{j}.mlp.experts.{e}.gate_proj", Expr::Rows(&GATE_UP, Dim::Is(0), HALF))).optional(),
-    mtp(rule("mtp.layers.{j}.mlp.experts.{e}.up_proj", Expr::Rows(&GATE_UP, HALF, HALF))).optional(),
     mtp(rename("blk.{i}.ffn_gate_shexp", "mtp.layers.{j}.mlp.shared_expert.gate_proj")),
     mtp(rename("blk.{i}.ffn_up_shexp", "mtp.layers.{j}.mlp.shared_expert.up_proj")),
     mtp(rename("blk.{i}.ffn_down_shexp", "mtp.layers.{j}.mlp.shared_expert.down_proj")),
@@ -250,7 +236,6 @@ pub static SPEC: Spec = Spec {
         LAYERS,
         NEXT_MIXER,
         &TRUNK_EXPERTS,
-        FUSED_EXPERTS,
         &TRUNK_SHARED_EXPERT,
         NEXT_TOKEN,
         NEXT_TOKEN_EXPERTS,
@@ -292,7 +277,6 @@ pub static QWEN35_MOE: Spec = Spec {
         LAYERS,
         TILED_MIXER,
         &TRUNK_EXPERTS,
-        FUSED_EXPERTS,
         &TRUNK_SHARED_EXPERT,
         NEXT_TOKEN,
         NEXT_TOKEN_EXPERTS,

@@ -123,6 +123,7 @@ impl Matrix {
     pub fn split_rows(self, count: u64) -> Option<Vec<Self>> {
         let rows = self.rows.checked_div(count).filter(|rows| rows * count == self.rows)?;
         match self.body {
+            _ if count == 1 => Some(vec![self]),
             Body::Stack(parts) if parts.iter().all(|(_, p)| (p.rows, p.row_len) == (rows, self.row_len)) => {
                 Some(parts.into_iter().map(|(_, part)| part).collect())
             }

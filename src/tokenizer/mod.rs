@@ -15,6 +15,7 @@ mod index;
 mod json;
 mod original;
 mod pre;
+mod quirk;
 mod sentencepiece;
 mod special;
 mod spm;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use error::Error;
 use original::Original;
+pub use quirk::Quirk;
 pub use special::SpecialTokens;
 use template::{Pair, Template};
 use vocabulary::{Kind, Vocabulary};
@@ -58,10 +60,17 @@ pub struct Context<'a> {
     pub metadata: &'a Metadata,
     /// `general.architecture`.
     pub architecture: &'a str,
-    /// `general.name`, or nothing.
-    pub model_name: &'a str,
+    /// What no key tells.
+    pub quirks: Vec<Quirk>,
     /// The context length, in tokens.
     pub max_length: Option<u64>,
+}
+
+impl Context<'_> {
+    /// Whether the model has a quirk.
+    fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
+    }
 }
 
 /// A model's tokenizer as files.
@@ -121,7 +130,7 @@ fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {
         "llama" => spm::restore(context, &mut vocabulary)?,
         "gemma4" => spm::restore_unknown(&mut vocabulary),
         "bert" => wordpiece::restore(&mut vocabulary),
-        "t5" if context.architecture.starts_with("t5") => unigram::restore(&mut vocabulary),
+        "t5" if context.has(Quirk::Sentinels) => unigram::restore(&mut vocabulary),
         _ => {}
     }
     let source = Source::read(context, model, &vocabulary, stored)?;
@@ -223,24 +232,15 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether a token takes the white space before it. GGUF has no such flag; llama.cpp knows these by name
-    /// (`llama_vocab::impl::load`, as the next).
+    /// Whether a token takes the white space before it.
     fn strips_left(&self, token: &str) -> bool {
-        let is_mask = |pre: &str| match token {
-            "<mask>" => {
-                ["jina-v2-de", "jina-v2-es", "jina-v2-code"].contains(&pre)
-                    || ["nomic-bert-moe", "jina-bert-v3"].contains(&self.context.architecture)
-            }
-            "[MASK]" => pre == "modern-bert",
-            _ => false,
-        };
-        is_mask(self.context.metadata.str("tokenizer.ggml.pre").ok().flatten().unwrap_or_default())
+        let pre = self.context.metadata.str("tokenizer.ggml.pre").ok().flatten().unwrap_or_default();
+        pre::STRIPS_LEFT.contains(&(pre, token))
+            || token == "<mask>" && self.context.has(Quirk::MaskStripsLeft)
     }
 
     /// Whether a token takes the white space after it.
     fn strips_right(&self, token: &str) -> bool {
-        let name = self.context.model_name.to_ascii_lowercase();
-        let is_phi3 = name.contains("phi-3") || name.contains("phi3");
-        is_phi3 && !["<unk>", "<s>", "<|endoftext|>"].contains(&token)
+        self.context.has(Quirk::AddedStripRight) && !["<unk>", "<s>", "<|endoftext|>"].contains(&token)
     }
 }

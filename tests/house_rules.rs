@@ -30,8 +30,8 @@ const USES: &[(&str, &[&str])] = &[
     ("arch", &["gguf", "quant", "tensor", "tokenizer"]),
     ("adapter", &["arch", "gguf"]),
     ("model", &["adapter", "arch", "gguf", "quant", "tensor", "tokenizer"]),
-    ("exactness", &["model"]),
-    ("ollama", &["arch", "gguf", "model", "tokenizer"]),
+    ("exactness", &["arch", "model"]),
+    ("ollama", &["arch", "gguf", "model", "quant", "tokenizer"]),
     ("export", &[]),
     ("hf", &["adapter", "arch", "exactness", "gguf", "model", "quant", "tensor", "tokenizer"]),
 ];

@@ -83,7 +83,7 @@ impl Binding {
     fn apply(&mut self, rule: &'static Rule, scope: Scope) -> Result<(), Error> {
         let suffixes: &[&'static str] = if rule.suffixed { &[".weight", ".bias"] } else { &[""] };
         for &suffix in suffixes {
-            let hf = scope.name(rule.hf) + suffix;
+            let hf = rule.name(&scope) + suffix;
             let mut stored = Vec::new();
             rule.expr.visit_tensors(&mut |name| stored.push(scope.name(name) + suffix));
             let absent = stored.iter().find(|name| !scope.has(name));

@@ -13,6 +13,8 @@ pub enum Dim {
     Rows(&'static str),
     /// Size of the innermost axis of a stored tensor (full name).
     RowLen(&'static str),
+    /// The layer, from 0.
+    Layer,
     /// The smaller of two.
     Least(&'static Dim, &'static Dim),
     /// A sum.
@@ -23,6 +25,8 @@ pub enum Dim {
     Times(&'static Dim, &'static Dim),
     /// A quotient; an error if it has a remainder.
     Over(&'static Dim, &'static Dim),
+    /// A quotient without its remainder; an error if the divisor is zero.
+    Floor(&'static Dim, &'static Dim),
 }
 
 impl Dim {
@@ -42,10 +46,12 @@ impl Dim {
                 let name = scope.name(name);
                 Ok(scope.tensor(&name).ok_or(Error::NoSuchTensor { name })?.dims[0])
             }
+            Self::Layer => Ok(scope.layer),
             Self::Least(a, b) => Ok(a.of(scope)?.min(b.of(scope)?)),
             Self::Plus(a, b) => arithmetic(a.of(scope)?.checked_add(b.of(scope)?)),
             Self::Minus(a, b) => arithmetic(a.of(scope)?.checked_sub(b.of(scope)?)),
             Self::Times(a, b) => arithmetic(a.of(scope)?.checked_mul(b.of(scope)?)),
+            Self::Floor(a, b) => arithmetic(a.of(scope)?.checked_div(b.of(scope)?)),
             Self::Over(a, b) => {
                 let (a, b) = (a.of(scope)?, b.of(scope)?);
                 arithmetic(a.checked_div(b).filter(|q| q * b == a))

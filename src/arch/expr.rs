@@ -25,6 +25,8 @@ pub enum Expr {
     Expert(&'static Expr),
     /// So many rows from a row on.
     Rows(&'static Expr, Dim, Dim),
+    /// Of each of so many runs of equally many rows, so many rows from a row on.
+    WithinRuns(&'static Expr, Dim, Dim, Dim),
     /// The rows of all, one after the other.
     Concat(&'static [Expr]),
     /// Rows in another order: row `i` written in mixed radix over (extent, stride) is row sum(digit * stride), the
@@ -46,11 +48,17 @@ pub enum Expr {
     Reshape(&'static Expr, &'static [Dim]),
     /// A number of the metadata (full key), of a per-layer array the layer's, as a tensor of one element.
     Number(&'static str),
+    /// Whole numbers of the metadata (full key of an array), as they are.
+    Integers(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
+    /// Each element doubled so many times.
+    Doubled(&'static Expr, Dim),
     /// The slopes of ALiBi, for so many heads one row each of one element (Press et al. 2021); the largest bias is the
     /// file's, or 8.
     Slopes(Dim),
+    /// Each element over the root of a quotient of two sizes, by which the converter multiplied it.
+    OverRoot(&'static Expr, Dim, Dim),
     /// An operation on each element.
     Map(&'static Expr, ElementOp),
 }
@@ -74,7 +82,7 @@ impl Expr {
     /// The formulas that this one is made of.
     pub fn operands(&self) -> &'static [Self] {
         match *self {
-            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Slopes(_) => &[],
+            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Integers(_) | Self::Slopes(_) => &[],
             Self::Concat(parts)
             | Self::Interleave(parts)
             | Self::InterleaveRuns(_, parts)
@@ -83,10 +91,13 @@ impl Expr {
             | Self::EvenOdd(of, ..)
             | Self::Expert(of)
             | Self::Rows(of, ..)
+            | Self::WithinRuns(of, ..)
             | Self::Permute(of, _)
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
             | Self::Reshape(of, _)
+            | Self::Doubled(of, _)
+            | Self::OverRoot(of, ..)
             | Self::Map(of, _) => std::slice::from_ref(of),
         }
     }
@@ -126,6 +137,13 @@ impl Expr {
                 let number = number.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
                 let matrix = Matrix::constant(1, 1, number as f32).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![1], matrix })
+            }
+            Self::Integers(key) => {
+                let stored = at.scope.metadata().value(key).and_then(|v| v.as_array());
+                let stored = stored.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
+                let numbers: Option<Vec<_>> = stored.iter().map(|v| v.as_i64()).collect();
+                let matrix = Matrix::integers(&numbers.ok_or_else(misfit)?).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![matrix.rows()], matrix })
             }
             Self::Zeros(rows, row_len) => {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);
@@ -171,6 +189,7 @@ impl Expr {
             Self::EvenOdd(_, heads, rows) => even_odd(of, dim(heads)?, dim(rows)?),
             Self::Expert(_) => part(of, at.scope.expert),
             Self::Rows(_, start, len) => rows(of, dim(start)?, dim(len)?),
+            Self::WithinRuns(_, runs, start, len) => within_runs(of, dim(runs)?, dim(start)?, dim(len)?),
             Self::Permute(_, axes) => permute(of, &strides(axes, at)?),
             Self::PermuteColumns(_, axes) => {
                 let matrix = of.matrix.select_columns(strides(axes, at)?);
@@ -178,6 +197,8 @@ impl Expr {
             }
             Self::Transpose(_) => transpose(of, at),
             Self::Reshape(_, dims) => reshape(of, dims.iter().map(dim).collect::<Result<_, _>>()?),
+            Self::Doubled(_, times) => doubled(of, dim(times)?),
+            Self::OverRoot(_, a, b) => over_root(of, dim(a)?, dim(b)?),
             Self::Map(_, op) => of.matrix.with_op(*op).map(|matrix| Shaped { matrix, ..of }),
             _ => None,
         };
@@ -239,6 +260,22 @@ fn rows(of: Shaped, start: u64, len: u64) -> Option<Shaped> {
     let mut of = select(of, &Strides::range(start * per_row, (end - start) * per_row))?;
     of.shape[0] = len;
     Some(of)
+}
+
+fn within_runs(of: Shaped, runs: u64, start: u64, len: u64) -> Option<Shaped> {
+    let rows = of.matrix.rows();
+    let run = rows.checked_div(runs).filter(|run| run * runs == rows && of.shape[0] == rows)?;
+    start.checked_add(len).filter(|&end| end <= run)?;
+    let mut of = select(of, &Strides::new(start, &[(runs, run), (len, 1)]))?;
+    of.shape[0] = runs * len;
+    Some(of)
+}
+
+/// The converter takes the root in `f64` and multiplies in `f32`.
+fn over_root(of: Shaped, a: u64, b: u64) -> Option<Shaped> {
+    let factor = (b > 0).then(|| (a as f64 / b as f64).sqrt() as f32).filter(|factor| *factor > 0.0)?;
+    let matrix = of.matrix.with_op(ElementOp::Divide(factor))?;
+    Some(Shaped { matrix, ..of })
 }
 
 fn permute(of: Shaped, view: &Strides) -> Option<Shaped> {
@@ -355,6 +392,12 @@ fn even_odd(of: Shaped, heads: u64, rows: u64) -> Option<Shaped> {
     Some(Shaped { matrix: Matrix::stack(parts)?, ..of })
 }
 
+fn doubled(of: Shaped, times: u64) -> Option<Shaped> {
+    let times = i32::try_from(times).ok().filter(|&times| times < f32::MAX_EXP)?;
+    let matrix = of.matrix.with_op(ElementOp::Multiply(2.0_f32.powi(times)))?;
+    Some(Shaped { matrix, ..of })
+}
+
 fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     let mut shape = of.shape.clone();
     let axes = shape.len();
@@ -372,7 +415,15 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
 
 #[cfg(test)]
 mod tests {
-    use super::slopes;
+    use super::{Matrix, Shaped, doubled, slopes};
+
+    #[test]
+    fn doubling_ends_where_f32_does() {
+        let one = || Shaped { shape: vec![1], matrix: Matrix::constant(1, 1, 1.0).unwrap() };
+        assert!(doubled(one(), 127).is_some());
+        assert!(doubled(one(), 128).is_none());
+        assert!(doubled(one(), u64::MAX).is_none());
+    }
 
     /// The numbers of the reference implementation.
     #[test]

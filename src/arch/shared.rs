@@ -256,6 +256,26 @@ pub fn mlp_layer_types(scope: &Scope) -> Result<Option<Json>, Error> {
     Ok(Some(scope.each_layer(|s| Ok(kind(s)))?.into()))
 }
 
+/// The width of one of the experts that every token takes: their rows, as no key says it.
+///
+/// # Errors
+/// If a key is of another type, or the rows are no multiple of the experts.
+pub fn shared_expert_width(scope: &Scope) -> Result<Option<Json>, Error> {
+    const UP: &str = "blk.{i}.ffn_up_shexp.weight";
+    const WIDTH: Dim = Dim::Over(&Dim::Rows(UP), &Dim::KeyOr("expert_shared_count", &Dim::Is(1)));
+    let layer = scope.first_layer_with(UP)?;
+    layer.map(|layer| Ok(WIDTH.of(&scope.at(layer))?.into())).transpose()
+}
+
+/// The limit of the activation, which converters repeat for each block.
+///
+/// # Errors
+/// If the key is no array.
+pub fn swiglu_limit(scope: &Scope) -> Result<Option<Json>, Error> {
+    let limits = scope.metadata().array(&scope.key("swiglu_clamp_exp"))?;
+    Ok(limits.and_then(|limits| limits.get(0)?.as_f64()).map(Json::from))
+}
+
 /// How the router turns scores into weights, where the file says it: classes that know one way do not name it.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::AddedToken;
 use super::{
-    Context, Error, Kind, Quirk, Source, SpecialTokens, TRANSFORMERS_VERSION, Vocabulary, wordpiece,
+    Context, Error, Kind, Quirk, Source, SpecialTokens, TRANSFORMERS_VERSION, Vocabulary, own, wordpiece,
 };
 use crate::gguf::Metadata;
 
@@ -52,7 +52,9 @@ pub fn tokenizer(source: &Source, vocabulary: &Vocabulary, files: &mut Files) ->
         };
     config.insert("model_input_names".to_owned(), json!(inputs));
     config.extend(source.context.max_length.map(|len| ("model_max_length".to_owned(), len.into())));
-    config.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
+    if own::find(source.model).is_none() {
+        config.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
+    }
     let mut special = special_strings(source, vocabulary);
     config.extend(special.clone());
     if !had_model && matches!(source.model, "llama" | "gemma4") {

@@ -14,6 +14,7 @@ mod error;
 mod index;
 mod json;
 mod original;
+mod own;
 mod pre;
 mod quirk;
 mod sentencepiece;
@@ -101,11 +102,14 @@ pub fn build(context: &Context) -> Result<Tokenizer, Error> {
     let model = context.metadata.str("tokenizer.ggml.model")?.unwrap_or("none");
     let reason = match model {
         "none" | "no_vocab" => "the GGUF has none".to_owned(),
-        "rwkv" | "plamo2" | "hybriddna" => {
+        "hybriddna" => {
             format!("tokenizer.ggml.model {model:?} has no equivalent in the tokenizers library")
         }
         "llama" | "gpt2" | "bert" | "t5" | "gemma4" | "whitespace" => return build_files(context, model),
-        _ => return Err(Error::UnknownModel(model.to_owned())),
+        _ => {
+            let own = own::find(model).ok_or_else(|| Error::UnknownModel(model.to_owned()))?;
+            return build_own(context, model, own);
+        }
     };
     without_files(context, &reason)
 }
@@ -116,6 +120,22 @@ fn without_files(context: &Context, reason: &str) -> Result<Tokenizer, Error> {
     let mut files = Vec::new();
     config::generation(context, &special, &mut files)?;
     Ok(Tokenizer { files: shared(files), special, note: Some(format!("no tokenizer files: {reason}")) })
+}
+
+/// The files of a tokenizer whose class is code of the model's repository.
+fn build_own(context: &Context, model: &str, own: &own::Own) -> Result<Tokenizer, Error> {
+    let vocabulary = Vocabulary::read(context.metadata)?;
+    let source = Source::read(context, model, &vocabulary, vocabulary.used())?;
+    let text = (own.text)(context.metadata, &vocabulary)?;
+    let mut files = vec![(own.file.to_owned(), text.into_bytes())];
+    config::tokenizer(&source, &vocabulary, &mut files)?;
+    config::generation(context, &source.special, &mut files)?;
+    let note = format!(
+        "no tokenizer.json: the tokenizers library has nothing like tokenizer.ggml.model {model:?}; {} is for its own class, \
+         which is code of the model's repository",
+        own.file
+    );
+    Ok(Tokenizer { files: shared(files), special: source.special, note: Some(note) })
 }
 
 fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {

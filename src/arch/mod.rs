@@ -7,6 +7,7 @@
 //! To add one: its file, its line in the list.
 
 mod adapter;
+mod alibi;
 mod as_stored;
 mod bind;
 mod config;

@@ -289,6 +289,11 @@ pub fn scoring_func(scope: &Scope) -> Result<Option<Json>, Error> {
         Some(other) => return Err(Error::Unsupported { what: format!("expert_gating_func {other}") }),
     })
 }
+/// What is lost of a model with a tower where its class knows no text part alone.
+pub const NO_TOWER: Option<&str> = Some(
+    "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
+);
+
 /// What tells an embedding model: it is said to pool or to look both ways (the converter writes the key only then), and has
 /// no head to predict tokens.
 pub const EMBEDS: &[Tell] = &[

@@ -30,7 +30,7 @@ const USES: &[(&str, &[&str])] = &[
     ("adapter", &["arch", "gguf"]),
     ("model", &["adapter", "arch", "gguf", "quant", "tensor", "tokenizer"]),
     ("exactness", &["model"]),
-    ("ollama", &["gguf", "model", "tokenizer"]),
+    ("engines", &[]),
     ("ollama", &["gguf", "model", "quant", "tokenizer"]),
     ("export", &[]),
     ("hf", &["adapter", "arch", "exactness", "gguf", "model", "quant", "tensor", "tokenizer"]),

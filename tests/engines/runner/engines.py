@@ -3,7 +3,7 @@ import dataclasses, json, os, shutil, subprocess, sys
 
 from .places import CACHE, HERE, KNOWN, LLAMA_CPP
 
-SECONDS = 1800
+FOLDER_SECONDS = 900  # more than engine.py gives
 
 
 @dataclasses.dataclass
@@ -89,7 +89,7 @@ def run_script(command, folders, options, trace=None):
         return []
     strace = ["strace", "--follow-forks", "--trace=%file", "--output", trace] if trace else []
     command = [*without_network(), *strace, *command, *options, *map(str, folders)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=FOLDER_SECONDS * len(folders))
     said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if len(said) == len(folders):
         return said

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
+use rawrz::arch;
 use rawrz::gguf::Gguf;
 use rawrz::tokenizer::{self, Context};
 
@@ -19,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tokenizer = tokenizer::build(&Context {
         metadata,
         architecture,
-        model_name: metadata.str("general.name")?.unwrap_or_default(),
+        quirks: arch::quirks(architecture, metadata.str("general.name")?.unwrap_or_default()),
         max_length: metadata.u64(&format!("{architecture}.context_length"))?,
     })?;
     println!("built in {:.1?}", start.elapsed());

@@ -36,7 +36,8 @@ pub struct Cli {
 /// The commands beside mounting.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List what can be shown: GGUF architectures, the Hugging Face classes made of them, and what proves each
+    /// List what can be shown: GGUF architectures, the Hugging Face classes made of them, how exactly, what proves each; and
+    /// which are refused, and why
     Architectures(Architectures),
     /// Write the folder to disk, where no mount is possible; what was cut short goes on
     Export(Export),

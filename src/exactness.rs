@@ -2,7 +2,39 @@
 
 use std::fmt;
 
+use crate::arch::Spec;
 use crate::model::Model;
+
+/// How much of the original a class's GGUF gives back, where its tensors are floats of the original's dtype.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recovery {
+    /// All tensors, byte for byte.
+    Bytes,
+    /// All tensors; some are computed back, which is exact once rounded to bf16: the original's bytes, if that is its dtype.
+    Rounded,
+    /// Not all: [`Spec::loss`] says what is missing and what that means.
+    Part,
+}
+
+impl Recovery {
+    /// Of a class.
+    pub fn of(spec: &Spec) -> Self {
+        match (spec.loss, spec.is_stored()) {
+            (Some(_), _) => Self::Part,
+            (None, true) => Self::Bytes,
+            (None, false) => Self::Rounded,
+        }
+    }
+
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "byte-exact",
+            Self::Rounded => "exact in bf16",
+            Self::Part => "in part",
+        }
+    }
+}
 
 /// How far a folder can be trusted to be the original that the file was converted from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -11,8 +11,8 @@
 //! file, [`arch`] picks the class that it came from and binds the class's rules to the stored tensors, [`tokenizer`] makes the tokenizer's
 //! files. What cannot be shown is refused there, by name; after that a read cannot meet anything but a disk that fails.
 //!
-//! Arrows point down: the views `hf` and `ollama` use `model`, which uses `arch` and `tokenizer`, which use `tensor` and `gguf`, which
-//! use `quant` and `source`. `arch` knows names and moves no bytes, `tensor` knows bytes and no names, `gguf` has never heard
+//! Arrows point down: the views `hf` and `ollama` use `model`, which uses `arch`, which uses `tokenizer`, `tensor` and `gguf`, which
+//! use `quant` and `source`. `arch` knows names and moves no bytes, `tokenizer` knows what a class may do to text and no class, `tensor` knows bytes and no names, `gguf` has never heard
 //! of Hugging Face, and adapters have never heard of tensors.
 //! `tests/house_rules.rs` holds the code to that.
 

@@ -235,7 +235,8 @@ fn tokenizer(path: &Path, gguf: &Gguf, options: &Options) -> Result<Tokenizer, E
     let text = |key: &str| metadata.value(key).and_then(|v| v.as_str()).unwrap_or_default();
     let architecture = text("general.architecture");
     let max_length = metadata.value(&format!("{architecture}.context_length")).and_then(|v| v.as_u64());
-    let context = tokenizer::Context { metadata, architecture, model_name: text("general.name"), max_length };
+    let quirks = arch::quirks(architecture, text("general.name"));
+    let context = tokenizer::Context { metadata, architecture, quirks, max_length };
     let is_adapter = adapter::is_adapter(gguf);
     let tokenizer = match options.tokenizer && !is_adapter {
         true => tokenizer::build(&context),

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rawrz::exactness::Recovery;
 use rawrz::gguf::writer::Writer;
 use rawrz::quant::format;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use support::place::{Place, exists, signal, wait_for};
 use support::probe::{fixtures, fuse_available, has_program, python, require};
 
@@ -400,9 +401,21 @@ fn architectures_are_those_of_the_library() {
     let place = place();
     let text = place.succeed(&[&"architectures"]);
     let all: Vec<Json> = serde_json::from_str(&place.succeed(&[&"architectures", &"--json"])).unwrap();
-    assert_eq!(all.len(), rawrz::arch::ALL.len());
+    assert_eq!(all.len(), rawrz::arch::ALL.len() + rawrz::arch::REFUSED.len());
     for spec in rawrz::arch::ALL {
         assert!(text.contains(spec.class), "{}", spec.class);
-        assert!(all.iter().any(|one| one["class"] == spec.class && one["architecture"] == spec.gguf));
+        let recovered = Recovery::of(spec).name();
+        assert_eq!(spec.loss.is_some(), recovered == Recovery::Part.name());
+        let is_it = |one: &&Json| {
+            one["class"] == spec.class
+                && one["architecture"] == spec.gguf
+                && one["proof"] == json!(spec.proof)
+        };
+        let one = all.iter().find(is_it).unwrap_or_else(|| panic!("{} is not printed", spec.class));
+        assert_eq!(one["recovered"], recovered);
+    }
+    for (name, why) in rawrz::arch::REFUSED {
+        assert!(text.contains(why), "{name}");
+        assert!(all.iter().any(|one| one["architecture"] == *name && one["refused"] == *why), "{name}");
     }
 }

@@ -89,3 +89,11 @@ fn expected_values_are_part_of_the_original_table() {
         assert_eq!(expected, &whole[file], "{file}");
     }
 }
+
+/// Everyone who clones the repository fetches the made cases.
+#[test]
+fn made_cases_are_small() {
+    let size = |file: &PathBuf| fs::metadata(fixtures().join(file)).unwrap().len();
+    let bytes: u64 = files(&fixtures(), "arch").iter().map(size).sum();
+    assert!(bytes < 10_000_000, "tests/fixtures/arch holds {bytes} bytes");
+}

@@ -4,10 +4,11 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rawrz::arch;
+use rawrz::{arch, tokenizer};
 use support::probe::root;
 
 /// Longest file, in lines. Longer than that it has more than one job.
@@ -26,12 +27,12 @@ const USES: &[(&str, &[&str])] = &[
     ("gguf", &["quant", "source"]),
     ("tensor", &["quant"]),
     ("tokenizer", &["gguf"]),
-    ("arch", &["gguf", "quant", "tensor"]),
+    ("arch", &["gguf", "quant", "tensor", "tokenizer"]),
     ("adapter", &["arch", "gguf"]),
     ("model", &["adapter", "arch", "gguf", "quant", "tensor", "tokenizer"]),
-    ("exactness", &["model"]),
+    ("exactness", &["arch", "model"]),
     ("engines", &[]),
-    ("ollama", &["gguf", "model", "quant", "tokenizer"]),
+    ("ollama", &["arch", "gguf", "model", "quant", "tokenizer"]),
     ("export", &[]),
     ("hf", &["adapter", "arch", "exactness", "gguf", "model", "quant", "tensor", "tokenizer"]),
 ];
@@ -115,6 +116,52 @@ fn arrows_point_down() {
                 let used = code(&text).contains(&format!("crate::{other}"));
                 assert!(!used, "{name} uses {other}, which {module} may not");
             }
+        }
+    }
+}
+
+/// Files whose literals may be names of architectures too, and why.
+const NAMES_MAY_STAND: &[(&str, &str)] = &[
+    ("src/arch/", "architectures are declared there"),
+    ("src/command/sample/", "it writes a model, whose architecture has a name"),
+    ("src/tokenizer/pre.rs", "names of pre-tokenizers, another key's values"),
+];
+
+/// The string literals of a file's code, with their lines. None of ours spans lines with a name in it.
+fn literals(code: &str) -> Vec<(&str, String)> {
+    let of_line = |line: &'_ str| {
+        let unescaped = line.replace(r#"\""#, "").replace(r#"'"'"#, "");
+        unescaped.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    code.lines().flat_map(|line| of_line(line).into_iter().map(move |literal| (line, literal))).collect()
+}
+
+/// Whether a name stands in a text as a word of its own, and not as that of a program (`llama.cpp`).
+fn says(text: &str, name: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        !before.ends_with(goes_on) && !after.starts_with(goes_on) && !after.starts_with(".cpp")
+    })
+}
+
+/// Knowledge of an architecture is data in its file: elsewhere nothing is decided by its name, its class or its model type.
+#[test]
+fn architectures_are_named_where_they_are_declared() {
+    let shown = arch::ALL.iter().flat_map(|spec| [spec.gguf, spec.class, spec.model_type]);
+    let names: BTreeSet<_> = shown.chain(arch::REFUSED.iter().map(|(name, _)| *name)).collect();
+    for (file, text) in sources(PRODUCT) {
+        if NAMES_MAY_STAND.iter().any(|(place, _)| file.starts_with(place)) {
+            continue;
+        }
+        for (line, literal) in literals(&code(&text)) {
+            // A family's name, too, where architectures are told apart.
+            let decides = line.contains("architecture") && literal.len() > 1;
+            let named =
+                names.iter().find(|name| says(&literal, name) || decides && name.starts_with(&literal));
+            // The tokenizer's kinds have names of their own, some of which are those of their first models.
+            let is_kind = file.starts_with("src/tokenizer/") && tokenizer::MODELS.contains(&literal.as_str());
+            assert!(named.is_none() || is_kind && !decides, "{file} names {named:?}: {}", line.trim());
         }
     }
 }

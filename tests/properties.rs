@@ -23,6 +23,16 @@ enum Step {
         start: u64,
         len: u64,
     },
+    /// Of each of so many runs of equally many rows, some.
+    WithinRuns {
+        runs: u64,
+        start: u64,
+        len: u64,
+    },
+    /// The second half of each of so many runs, negated: runs of halves put together again.
+    NegateHalves {
+        runs: u64,
+    },
     /// (a, b) blocks of rows become (b, a).
     Swap {
         a: u64,
@@ -39,6 +49,7 @@ enum Step {
     Interleave,
     Transpose,
     Add(f32),
+    Divide(f32),
 }
 
 /// A whole array, for the twin.
@@ -72,6 +83,16 @@ impl Whole {
                 self.of_rows(rows)
             }
             Step::Slice { start, len } => self.of_rows((start..start + len).collect()),
+            Step::WithinRuns { runs, start, len } => {
+                let run = self.rows / runs;
+                self.of_rows((0..runs).flat_map(|r| r * run + start..r * run + start + len).collect())
+            }
+            Step::NegateHalves { runs } => {
+                let run = self.rows / runs;
+                let sign = |row: u64| if row % run < run / 2 { 1.0 } else { -1.0 };
+                let values = (0..self.rows).flat_map(|r| self.row(r).iter().map(move |v| v * sign(r)));
+                Self { values: values.collect(), ..self.clone() }
+            }
             Step::Swap { a, b } => {
                 let unit = self.rows / (a * b);
                 let mut rows = Vec::new();
@@ -93,6 +114,7 @@ impl Whole {
                 Self { rows: self.row_len, row_len: self.rows, values: values.collect() }
             }
             Step::Add(c) => Self { values: self.values.iter().map(|v| v + c).collect(), ..self.clone() },
+            Step::Divide(c) => Self { values: self.values.iter().map(|v| v / c).collect(), ..self.clone() },
         }
     }
 }
@@ -106,6 +128,15 @@ fn lazy(matrix: &Matrix, again: impl Fn() -> Matrix, step: &Step, cache: &Arc<Ti
             matrix.select_rows(&Strides::new(0, &[(heads, d), (2, 1), (d / 2, 2)]))
         }
         Step::Slice { start, len } => matrix.select_rows(&Strides::range(start, len)),
+        Step::WithinRuns { runs, start, len } => {
+            matrix.select_rows(&Strides::new(start, &[(runs, rows / runs), (len, 1)]))
+        }
+        Step::NegateHalves { runs } => {
+            let half = rows / runs / 2;
+            let halves = |start| matrix.select_rows(&Strides::new(start, &[(runs, 2 * half), (half, 1)]));
+            let negated = halves(half)?.with_op(ElementOp::Multiply(-1.0))?;
+            Matrix::interleave_runs(vec![halves(0)?, negated], runs)
+        }
         Step::Swap { a, b } => {
             let unit = rows / (a * b);
             matrix.select_rows(&Strides::new(0, &[(b, unit), (a, b * unit), (unit, 1)]))
@@ -118,6 +149,7 @@ fn lazy(matrix: &Matrix, again: impl Fn() -> Matrix, step: &Step, cache: &Arc<Ti
         Step::Interleave => Matrix::interleave(vec![again(), again()]),
         Step::Transpose => Some(again().transpose(cache)),
         Step::Add(c) => matrix.with_op(ElementOp::Add(c)),
+        Step::Divide(c) => matrix.with_op(ElementOp::Divide(c)),
     }
 }
 
@@ -125,12 +157,15 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (1_u64..4).prop_map(|heads| Step::Rope { heads }),
         (0_u64..9, 1_u64..9).prop_map(|(start, len)| Step::Slice { start, len }),
+        (1_u64..4, 0_u64..5, 1_u64..5).prop_map(|(runs, start, len)| Step::WithinRuns { runs, start, len }),
+        (1_u64..4).prop_map(|runs| Step::NegateHalves { runs }),
         (1_u64..4, 1_u64..4).prop_map(|(a, b)| Step::Swap { a, b }),
         (1_u64..4, 1_u64..4).prop_map(|(a, b)| Step::SwapColumns { a, b }),
         Just(Step::Twice),
         Just(Step::Interleave),
         Just(Step::Transpose),
         (-2.0_f32..2.0).prop_map(Step::Add),
+        (0.5_f32..9.0).prop_map(Step::Divide),
     ]
 }
 
@@ -142,9 +177,18 @@ fn fitted(step: &Step, rows: u64, row_len: u64) -> Option<Step> {
             let start = start.min(rows - 1);
             Step::Slice { start, len: len.min(rows - start) }
         }
+        Step::WithinRuns { runs, start, len } if rows.is_multiple_of(runs) => {
+            let start = start.min(rows / runs - 1);
+            Step::WithinRuns { runs, start, len: len.min(rows / runs - start) }
+        }
+        Step::NegateHalves { runs } if rows.is_multiple_of(runs * 2) => Step::NegateHalves { runs },
         Step::Swap { a, b } if rows.is_multiple_of(a * b) => Step::Swap { a, b },
         Step::SwapColumns { a, b } if row_len.is_multiple_of(a * b) => Step::SwapColumns { a, b },
-        Step::Rope { .. } | Step::Swap { .. } | Step::SwapColumns { .. } => return None,
+        Step::Rope { .. }
+        | Step::WithinRuns { .. }
+        | Step::NegateHalves { .. }
+        | Step::Swap { .. }
+        | Step::SwapColumns { .. } => return None,
         ref other => other.clone(),
     })
 }
@@ -238,6 +282,68 @@ proptest! {
             }
         }
         prop_assert!(tensor.read_exact_at(expected.len() as u64, &mut [0]).is_err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn whole_numbers_are_read_as_they_are(
+        numbers in prop::collection::vec(any::<i64>(), 1..40),
+        cuts in prop::collection::vec(any::<u32>(), 1..8),
+    ) {
+        let expected: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let matrix = Matrix::integers(&numbers).unwrap();
+        let tensor = VirtualTensor::new("t".into(), vec![numbers.len() as u64], Dtype::I64, matrix).unwrap();
+        for cut in cuts {
+            let start = cut as usize % expected.len();
+            let len = 1 + (cut as usize >> 7) % (expected.len() - start);
+            let mut part = vec![0; len];
+            tensor.read_exact_at(start as u64, &mut part).unwrap();
+            prop_assert!(part == expected[start..start + len], "{start}+{len} differs");
+        }
+        prop_assert!(tensor.read_exact_at(expected.len() as u64, &mut [0]).is_err());
+    }
+
+    #[test]
+    fn constants_take_operations_as_stored_rows_do(
+        value in -9.0_f32..9.0,
+        op in prop_oneof![
+            (-2.0_f32..2.0).prop_map(ElementOp::Add),
+            (-2.0_f32..2.0).prop_map(ElementOp::Multiply),
+            (0.5_f32..9.0).prop_map(ElementOp::Divide),
+        ],
+        dtype in prop::sample::select(vec![Dtype::Bf16, Dtype::F16, Dtype::F32]),
+        rows in 1_u64..5,
+        row_len in 1_u64..5,
+    ) {
+        let matrix = Matrix::constant(rows, row_len, value).unwrap().with_op(op).unwrap();
+        let tensor = VirtualTensor::new("t".into(), vec![rows, row_len], dtype, matrix).unwrap();
+        let mut values = vec![value; (rows * row_len) as usize];
+        op.apply(dtype, &mut values);
+        let mut expected = vec![0; values.len() * dtype.width()];
+        quant::encode(dtype, &values, &mut expected);
+        let mut all = vec![0; expected.len()];
+        tensor.read_exact_at(0, &mut all).unwrap();
+        prop_assert_eq!(all, expected);
+    }
+}
+
+/// A bf16 that was multiplied in f32 is the quotient, encoded: the products of no two of them are so near that division
+/// confuses them.
+#[test]
+fn division_gives_back_what_was_multiplied() {
+    for factor in [2.0_f32.sqrt(), 5.0_f32.sqrt(), 3.2_f32.sqrt(), 10.0_f32.sqrt(), 1.0] {
+        for bits in 0..=u16::MAX {
+            let original = f32::from_bits(u32::from(bits) << 16);
+            let mut values = [original * factor];
+            if !values[0].is_finite() {
+                continue;
+            }
+            ElementOp::Divide(factor).apply(Dtype::Bf16, &mut values);
+            let mut encoded = [0; 2];
+            quant::encode(Dtype::Bf16, &values, &mut encoded);
+            assert_eq!(u16::from_le_bytes(encoded), bits, "{original} times {factor}");
+        }
     }
 }
 

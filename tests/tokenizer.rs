@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 
+use rawrz::arch;
 use rawrz::gguf::Gguf;
 use rawrz::tokenizer::{self, Context};
 use support::probe::{fixtures, python, require, shared};
@@ -21,7 +22,7 @@ fn build(path: &Path) -> tokenizer::Tokenizer {
     let context = Context {
         metadata: &gguf.metadata,
         architecture,
-        model_name: text("general.name"),
+        quirks: arch::quirks(architecture, text("general.name")),
         max_length: gguf.metadata.u64(&format!("{architecture}.context_length")).unwrap(),
     };
     tokenizer::build(&context).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

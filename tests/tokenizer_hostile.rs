@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use rawrz::arch;
 use rawrz::gguf::writer::Writer;
 use rawrz::gguf::{Array, Directory, Metadata, Strings, Value};
 use rawrz::tokenizer::{self, Context, Error, Tokenizer};
@@ -31,7 +32,7 @@ fn build(keys: &[(&str, Value)]) -> Result<Tokenizer, Error> {
     tokenizer::build(&Context {
         metadata: &metadata,
         architecture: "llama",
-        model_name: "",
+        quirks: Vec::new(),
         max_length: None,
     })
 }
@@ -252,7 +253,8 @@ proptest! {
         keys.extend(names.iter().zip(&flags).filter_map(|(name, flag)| Some((*name, Value::Bool((*flag)?)))));
 
         let metadata = metadata(&keys);
-        let context = Context { metadata: &metadata, architecture, model_name: "", max_length: Some(8) };
+        let quirks = arch::quirks(architecture, "");
+        let context = Context { metadata: &metadata, architecture, quirks, max_length: Some(8) };
         let Ok(built) = tokenizer::build(&context) else { return Ok(()) };
         if built.note.is_some() {
             return Ok(());

@@ -134,7 +134,7 @@ impl Binding<'_> {
             if !rule.only.is_empty() && self.base.is_none() {
                 return Err(Error::NeedsBase { what: format!("what kind of layer {:?} is in", names[0]) });
             }
-            let name = scope.name(rule.hf) + suffix;
+            let name = rule.name(&scope) + suffix;
             let name = name.strip_prefix(self.spec.strip).unwrap_or(&name).to_owned();
             if !counts || !Tell::all(rule.only, &scope)? || !self.made.insert(name.clone()) {
                 continue;

@@ -33,6 +33,6 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, UNGATED_MLP, ACTIVATION, ROPE_FACTORS],
     loss: None,
-    proof: &[],
+    proof: &["ApertusForCausalLM"],
     source: "conversion/llama.py, class ApertusModel, llama.cpp 0c1e5709",
 };

@@ -32,6 +32,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[ENDS, RESIDUAL, ROPED_ATTENTION, SPARSE_BLOCK],
     loss: None,
-    proof: &[],
+    proof: &["ArcticForCausalLM"],
     source: "conversion/arctic.py, llama.cpp 0c1e5709",
 };

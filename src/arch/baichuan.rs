@@ -1,10 +1,18 @@
 //! Baichuan and XVERSE, whose converters reorder rows for pairwise rope by the number of query heads. Keys with fewer
 //! heads they order otherwise (atlas 2.1, R1): no published model has them, and the square shape refuses them.
 
+use serde_json::Value as Json;
+
 use super::dim::Dim;
 use super::expr::Expr;
 use super::shared::{DECODER, ENDS, HEADS, MLP, NORMS};
-use super::spec::{Rule, Spec, exact, int, rename};
+use super::spec::{Field, Rule, Spec, derived, exact, int, rename};
+
+/// Neither class has the fields; of a later one a file may.
+static SAID: &[Field] = &[
+    derived("num_key_value_heads", |scope| Ok(scope.u64("attention.head_count_kv")?.map(Json::from))),
+    derived("rope_theta", |scope| Ok(scope.f64("rope.freq_base")?.map(Json::from))),
+];
 
 const HIDDEN: Dim = Dim::Key("embedding_length");
 const SQUARE: &[Dim] = &[HIDDEN, HIDDEN];
@@ -25,10 +33,10 @@ pub static BAICHUAN: Spec = Spec {
     class: "BaichuanForCausalLM",
     model_type: "baichuan",
     strip: "",
-    config: &[DECODER, &[int("model_max_length", "context_length")]],
+    config: &[DECODER, SAID, &[int("model_max_length", "context_length")]],
     tensors: &[ENDS, NORMS, PACKED, MLP],
     loss: None,
-    proof: &[],
+    proof: &["BaichuanForCausalLM"],
     source: "conversion/baichuan.py, llama.cpp 0c1e5709",
 };
 
@@ -45,9 +53,9 @@ pub static XVERSE: Spec = Spec {
     class: "XverseForCausalLM",
     model_type: "xverse",
     strip: "",
-    config: &[DECODER, &[int("max_tokenizer_truncation", "context_length")]],
+    config: &[DECODER, SAID, &[int("max_tokenizer_truncation", "context_length")]],
     tensors: &[ENDS, NORMS, APART, MLP],
     loss: None,
-    proof: &[],
+    proof: &["XverseForCausalLM"],
     source: "conversion/xverse.py, llama.cpp 0c1e5709",
 };

@@ -45,6 +45,6 @@ pub static SPEC: Spec = Spec {
     loss: Some(
         "the head as it was before its columns were divided by their length; the model computes the same",
     ),
-    proof: &[],
+    proof: &["BailingMoeForCausalLM"],
     source: "conversion/bailingmoe.py, class BailingMoeModel, llama.cpp 0c1e5709",
 };

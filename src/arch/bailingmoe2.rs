@@ -47,6 +47,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, OWN_HEAD_DIM, PARTIAL_ROTARY, FIELDS],
     tensors: &[TENSORS, NORMS, DENSE_MLP, GATE, SPARSE_EXPERTS, SHARED_EXPERTS, NEXTN],
     loss: None,
-    proof: &[],
+    proof: &["BailingMoeV2ForCausalLM"],
     source: "conversion/bailingmoe.py, class BailingMoeV2Model, llama.cpp 0c1e5709",
 };

@@ -183,7 +183,7 @@ pub static ROBERTA_CLASSIFIER: Spec = Spec {
     config: &[FIELDS, LATE_FIELDS, LABELS],
     tensors: &[ROBERTA_NAMED, ROBERTA_HEAD],
     loss: POOLER_AND_ROWS,
-    proof: &[],
+    proof: &["RobertaForSequenceClassification"],
     ..BERT
 };
 
@@ -206,7 +206,7 @@ pub static XLM_ROBERTA_CLASSIFIER: Spec = Spec {
     config: &[FIELDS, LATE_FIELDS, LABELS],
     tensors: &[ROBERTA_NAMED, ROBERTA_HEAD],
     loss: POOLER_AND_ROWS,
-    proof: &[],
+    proof: &["XLMRobertaForSequenceClassification"],
     ..BERT
 };
 
@@ -217,7 +217,7 @@ pub static DISTILBERT: Spec = Spec {
     config: &[DISTIL_FIELDS],
     tensors: &[DISTIL_BARE],
     loss: None,
-    proof: &[],
+    proof: &["DistilBertModel"],
     ..BERT
 };
 
@@ -228,7 +228,7 @@ pub static DISTILBERT_CLASSIFIER: Spec = Spec {
     config: &[DISTIL_FIELDS, LABELS],
     tensors: &[DISTIL_NAMED, DISTIL_HEAD],
     loss: None,
-    proof: &[],
+    proof: &["DistilBertForSequenceClassification"],
     ..BERT
 };
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::expr::{Evaluation, Shaped, input_scale_name, scale_name};
 use super::spec::{Rule, Spec, Tell};
-use super::{Error, Scope, expr};
+use super::{Error, Scope, expr, fused, routing};
 use crate::gguf::{Gguf, Tensor};
 use crate::quant::Dtype;
 use crate::tensor::{TileCache, VirtualTensor};
@@ -83,10 +83,10 @@ impl Binding {
     fn apply(&mut self, rule: &'static Rule, scope: Scope) -> Result<(), Error> {
         let suffixes: &[&'static str] = if rule.suffixed { &[".weight", ".bias"] } else { &[""] };
         for &suffix in suffixes {
-            let hf = scope.name(rule.hf) + suffix;
+            let hf = rule.name(&scope) + suffix;
             let mut stored = Vec::new();
             rule.expr.visit_tensors(&mut |name| stored.push(scope.name(name) + suffix));
-            let absent = stored.iter().find(|name| scope.tensor(name).is_none());
+            let absent = stored.iter().find(|name| !scope.has(name));
             if let Some(absent) = absent {
                 if rule.required && suffix != ".bias" {
                     self.missing.push((hf, absent.clone()));
@@ -103,7 +103,12 @@ impl Binding {
             }
             let evaluation = Evaluation { scope, suffix, scales: &self.scales, cache: &self.cache };
             let value = rule.expr.evaluate(&evaluation)?;
-            let tensor = shown(hf.clone(), value, self.precision)?;
+            let dtype = if routing::needs_f32(rule, &scope, &stored, self.precision)? {
+                Dtype::F32
+            } else {
+                self.precision
+            };
+            let tensor = shown(hf.clone(), value, dtype)?;
             // Input scales are for kernels that quantise activations too; the folder's weights are not packed.
             self.used.extend(
                 stored.iter().filter_map(|name| scale_name(name)).filter(|s| self.scales.contains(s)),
@@ -122,8 +127,10 @@ impl Binding {
         {
             return Err(Error::MissingTensor { hf, stored });
         }
-        let unmapped: Vec<_> =
-            gguf.tensors.iter().map(|t| &t.name).filter(|n| !self.used.contains(*n)).collect();
+        let in_parts =
+            |name: &str| fused::parts(name).is_some_and(|mut all| all.all(|n| self.used.contains(&n)));
+        let names = gguf.tensors.iter().map(|t| &t.name);
+        let unmapped: Vec<_> = names.filter(|n| !self.used.contains(*n) && !in_parts(n)).collect();
         if !unmapped.is_empty() {
             let names = unmapped.iter().take(NAMED).map(|n| (*n).clone()).collect();
             return Err(Error::UnmappedTensors { count: unmapped.len(), names });

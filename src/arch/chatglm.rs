@@ -13,7 +13,7 @@ use super::{Error, Scope};
 /// The converter reads the names of the makers' code: where this class has others it wrote placeholders.
 pub static GLM: Spec = Spec {
     gguf: "chatglm",
-    when: &[Tell::Tensor("blk.0.attn_q.weight")],
+    when: &[Tell::Not(&Tell::Tensor("blk.0.attn_qkv.weight"))],
     class: "GlmForCausalLM",
     model_type: "glm",
     strip: "",
@@ -88,7 +88,7 @@ pub static CHATGLM: Spec = Spec {
     ]],
     tensors: &[NAMES],
     loss: None,
-    proof: &[],
+    proof: &["ChatGLMModel"],
     source: "conversion/chatglm.py, class ChatGLMModel, llama.cpp 0c1e5709",
 };
 

@@ -42,6 +42,6 @@ pub static SPEC: Spec = Spec {
     config: &[FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["CodeShellForCausalLM"],
     source: "conversion/codeshell.py, llama.cpp 0c1e5709",
 };

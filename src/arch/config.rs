@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::dim::Dim;
 use super::spec::{Field, Value};
 use super::{Error, Scope, Spec};
 
@@ -13,7 +14,16 @@ pub fn config(spec: &Spec, scope: &Scope) -> Result<Map<String, Json>, Error> {
     let mut config = Map::new();
     config.insert("architectures".into(), vec![spec.class].into());
     config.insert("model_type".into(), spec.model_type.into());
-    let fields: Vec<&Field> = spec.config.iter().copied().flatten().collect();
+    add(&mut config, spec.config, scope)?;
+    Ok(config)
+}
+
+/// Adds the fields of groups that it has not.
+///
+/// # Errors
+/// If a key is absent that has no default, or a value is of another type.
+fn add(config: &mut Map<String, Json>, groups: &[&[Field]], scope: &Scope) -> Result<(), Error> {
+    let fields: Vec<&Field> = groups.iter().copied().flatten().collect();
     for (i, field) in fields.iter().enumerate() {
         // The last of a name counts, at the place of the first.
         let last = fields[i..].iter().rfind(|f| f.name == field.name).unwrap_or(field);
@@ -23,7 +33,7 @@ pub fn config(spec: &Spec, scope: &Scope) -> Result<Map<String, Json>, Error> {
             config.insert(field.name.into(), value);
         }
     }
-    Ok(config)
+    Ok(())
 }
 
 fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
@@ -46,8 +56,13 @@ fn evaluate(field: &Field, scope: &Scope) -> Result<Option<Json>, Error> {
         Value::Optional(key) => scope.f64(key)?.map_or(Json::Null, Json::from),
         Value::OptionalDim(key) => scope.u64(key)?.filter(|&n| n > 0).map_or(Json::Null, Json::from),
         Value::Flag(key, default) => scope.metadata().bool(&scope.key(key))?.unwrap_or(default).into(),
-        Value::Present(name) => scope.tensor(name).is_some().into(),
-        Value::Absent(name) => scope.tensor(name).is_none().into(),
+        Value::Present(name) => scope.has(name).into(),
+        Value::Absent(name) => (!scope.has(name)).into(),
+        Value::Fields(groups) => {
+            let mut fields = Map::new();
+            add(&mut fields, groups, scope)?;
+            Json::Object(fields)
+        }
         Value::Derived(derive) => return derive(scope),
     }))
 }
@@ -69,6 +84,15 @@ pub fn sliding_layers(scope: &Scope, period: u64) -> Result<Vec<bool>, Error> {
     }
     let period = scope.u64("attention.sliding_window_pattern")?.unwrap_or(period);
     scope.each_layer(|s| Ok(!(s.layer + 1).is_multiple_of(period)))
+}
+
+/// A number of the first layer with a window, or without; where there is no such layer, of the first of all.
+///
+/// # Errors
+/// If a key is absent or of another type.
+pub fn of_kind(scope: &Scope, windowed: bool, number: Dim) -> Result<Option<Json>, Error> {
+    let layer = sliding_layers(scope, 1)?.iter().position(|&sliding| sliding == windowed).unwrap_or(0);
+    Ok(Some(number.of(&scope.at(layer as u64))?.into()))
 }
 
 fn layer_types(scope: &Scope, period: u64) -> Result<Vec<Json>, Error> {

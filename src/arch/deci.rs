@@ -51,7 +51,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[ENDS, LAYERS, ROPE_FACTORS],
     loss: None,
-    proof: &[],
+    proof: &["deci-nas"],
     source: "conversion/deci.py, llama.cpp 0c1e5709",
 };
 
@@ -72,7 +72,7 @@ pub static SEVEN: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP],
     loss: None,
-    proof: &[],
+    proof: &["deci-7b"],
     source: "conversion/deci.py, llama.cpp 0c1e5709",
 };
 

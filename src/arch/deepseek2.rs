@@ -16,13 +16,25 @@ use super::{Error, Scope};
 const SOURCE: &str = "conversion/deepseek.py, class DeepseekV2Model, llama.cpp 0c1e5709";
 
 /// Part of a query or key that rope turns.
-const ROPE: Dim = Dim::Key("rope.dimension_count");
+pub const ROPE: Dim = Dim::Key("rope.dimension_count");
 /// Size of a query or key. Files before April 2025 have it where others have the compressed size.
 const QK: Dim = Dim::KeyOr("attention.key_length_mla", &Dim::Key("attention.key_length"));
 /// Size of a value, likewise.
-const V: Dim = Dim::KeyOr("attention.value_length_mla", &Dim::Key("attention.value_length"));
-const NOPE: Dim = Dim::Minus(&QK, &ROPE);
-const RANK: Dim = Dim::Key("attention.kv_lora_rank");
+pub const V: Dim = Dim::KeyOr("attention.value_length_mla", &Dim::Key("attention.value_length"));
+/// Part of a query or key that rope leaves alone.
+pub const NOPE: Dim = Dim::Minus(&QK, &ROPE);
+/// Size of the compressed state.
+pub const RANK: Dim = Dim::Key("attention.kv_lora_rank");
+
+/// Keys and values of all heads from the compressed state: of each head its key's rows, then its value's. The converter
+/// stores them apart, the keys with rows and columns exchanged.
+pub const KV_B: Expr = Expr::Reshape(
+    &Expr::Join(&[
+        Expr::Transpose(&Expr::Reshape(&Expr::Tensor("blk.{i}.attn_k_b.weight"), &[HEADS, RANK, NOPE])),
+        Expr::Reshape(&Expr::Tensor("blk.{i}.attn_v_b.weight"), &[HEADS, V, RANK]),
+    ]),
+    &[Dim::Times(&HEADS, &Dim::Plus(&NOPE, &V)), RANK],
+);
 
 /// Attention over a compressed state. The file says one key head, which is how llama.cpp runs it.
 pub static MLA: &[Field] = &[
@@ -61,19 +73,7 @@ pub static MLA_ATTENTION: &[Rule] = &[
     rename("blk.{i}.attn_q_b", "model.layers.{i}.self_attn.q_b_proj").only(COMPRESSED),
     rename("blk.{i}.attn_kv_a_mqa", "model.layers.{i}.self_attn.kv_a_proj_with_mqa"),
     rename("blk.{i}.attn_kv_a_norm", "model.layers.{i}.self_attn.kv_a_layernorm"),
-    exact(
-        "model.layers.{i}.self_attn.kv_b_proj.weight",
-        Expr::Reshape(
-            &Expr::Join(&[
-                Expr::Transpose(&Expr::Reshape(
-                    &Expr::Tensor("blk.{i}.attn_k_b.weight"),
-                    &[HEADS, RANK, NOPE],
-                )),
-                Expr::Reshape(&Expr::Tensor("blk.{i}.attn_v_b.weight"), &[HEADS, V, RANK]),
-            ]),
-            &[Dim::Times(&HEADS, &Dim::Plus(&NOPE, &V)), RANK],
-        ),
-    ),
+    exact("model.layers.{i}.self_attn.kv_b_proj.weight", KV_B),
     exact("model.layers.{i}.self_attn.kv_b_proj.weight", Expr::Tensor("blk.{i}.attn_kv_b.weight")).optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj"),
 ];

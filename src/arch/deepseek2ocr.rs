@@ -23,6 +23,6 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ATTENTION, DENSE_MLP, GATE, SPARSE_EXPERTS, SCORE_CORRECTION, SHARED_EXPERTS],
     loss: Some("the vision towers, which are in a file of their own"),
-    proof: &[],
+    proof: &["deepseek-ocr"],
     source: "conversion/deepseek.py, class DeepseekV2Model, llama.cpp 0c1e5709",
 };

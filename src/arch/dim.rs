@@ -1,4 +1,4 @@
-use super::{Error, Scope};
+use super::{Error, Scope, fused};
 
 /// A whole number that follows from a file: a head count, a row count, a size of a reshaped tensor.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub enum Dim {
     Rows(&'static str),
     /// Size of the innermost axis of a stored tensor (full name).
     RowLen(&'static str),
+    /// The layer, from 0.
+    Layer,
     /// The smaller of two.
     Least(&'static Dim, &'static Dim),
     /// A sum.
@@ -23,6 +25,8 @@ pub enum Dim {
     Times(&'static Dim, &'static Dim),
     /// A quotient; an error if it has a remainder.
     Over(&'static Dim, &'static Dim),
+    /// A quotient without its remainder; an error if the divisor is zero.
+    Floor(&'static Dim, &'static Dim),
 }
 
 impl Dim {
@@ -31,26 +35,33 @@ impl Dim {
     /// # Errors
     /// If a key or tensor is absent or of another type, or the arithmetic fails.
     pub fn of(&self, scope: &Scope) -> Result<u64, Error> {
-        let tensor = |name: &str| {
-            let name = scope.name(name);
-            scope.tensor(&name).ok_or(Error::NoSuchTensor { name })
-        };
         let arithmetic =
             |value: Option<u64>| value.ok_or_else(|| Error::Arithmetic { what: format!("{self:?}") });
         match *self {
             Self::Is(value) => Ok(value),
             Self::Key(key) => scope.u64(key)?.ok_or_else(|| Error::MissingKey { key: scope.key(key) }),
             Self::KeyOr(key, default) => scope.u64(key)?.map_or_else(|| default.of(scope), Ok),
-            Self::Rows(name) => Ok(tensor(name)?.dims[1..].iter().product()),
-            Self::RowLen(name) => Ok(tensor(name)?.dims[0]),
+            Self::Rows(name) => rows(scope, scope.name(name)),
+            Self::RowLen(name) => {
+                let name = scope.name(name);
+                Ok(scope.tensor(&name).ok_or(Error::NoSuchTensor { name })?.dims[0])
+            }
+            Self::Layer => Ok(scope.layer),
             Self::Least(a, b) => Ok(a.of(scope)?.min(b.of(scope)?)),
             Self::Plus(a, b) => arithmetic(a.of(scope)?.checked_add(b.of(scope)?)),
             Self::Minus(a, b) => arithmetic(a.of(scope)?.checked_sub(b.of(scope)?)),
             Self::Times(a, b) => arithmetic(a.of(scope)?.checked_mul(b.of(scope)?)),
+            Self::Floor(a, b) => arithmetic(a.of(scope)?.checked_div(b.of(scope)?)),
             Self::Over(a, b) => {
                 let (a, b) = (a.of(scope)?, b.of(scope)?);
                 arithmetic(a.checked_div(b).filter(|q| q * b == a))
             }
         }
     }
+}
+
+fn rows(scope: &Scope, name: String) -> Result<u64, Error> {
+    let whole = scope.tensor(&name).map(|tensor| tensor.dims[1..].iter().product());
+    let part = || fused::part(scope, &name).map(|part| part.rows.len());
+    whole.or_else(part).ok_or(Error::NoSuchTensor { name })
 }

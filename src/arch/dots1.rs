@@ -36,6 +36,6 @@ pub static SPEC: Spec = Spec {
         SHARED_EXPERTS,
     ],
     loss: None,
-    proof: &[],
+    proof: &["Dots1ForCausalLM"],
     source: "conversion/dots1.py, llama.cpp 0c1e5709",
 };

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::modern_bert::pooling;
 use super::shared::{ATTENTION, DECODER, ENDS, MLP, NORMS};
 use super::spec::{Spec, Value, derived, field};
 
@@ -18,12 +19,13 @@ pub static SPEC: Spec = Spec {
             derived("mask_token_id", |scope| {
                 Ok(scope.metadata().u64("tokenizer.ggml.mask_token_id")?.map(Json::from))
             }),
+            derived("classifier_pooling", pooling),
             field("attention_bias", Value::Present("blk.0.attn_q.bias")),
             field("mlp_bias", Value::Present("blk.0.ffn_gate.bias")),
         ],
     ],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: None,
-    proof: &[],
+    proof: &["EuroBertModel"],
     source: "conversion/bert.py, class EuroBertModel, llama.cpp 0c1e5709",
 };

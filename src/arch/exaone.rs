@@ -37,6 +37,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[TENSORS, ROPE_FACTORS],
     loss: None,
-    proof: &[],
+    proof: &["ExaoneForCausalLM"],
     source: "conversion/exaone.py, class ExaoneModel, llama.cpp 0c1e5709",
 };

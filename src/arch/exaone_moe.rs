@@ -65,6 +65,6 @@ pub static SPEC: Spec = Spec {
         ROPE_FACTORS,
     ],
     loss: None,
-    proof: &[],
+    proof: &["ExaoneMoeForCausalLM"],
     source: "conversion/exaone.py, class ExaoneMoeModel, llama.cpp 0c1e5709",
 };

@@ -1,10 +1,13 @@
 //! How a tensor of the folder follows from stored ones: a closed set of verbs, the inverses of what converters do.
 
+#[cfg(test)]
+mod twins;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
-use super::{Error, Scope};
+use super::{Error, Scope, fused};
 use crate::gguf::Tensor;
 use crate::tensor::{ElementOp, Matrix, Stored, Strides, TileCache};
 
@@ -22,6 +25,8 @@ pub enum Expr {
     Expert(&'static Expr),
     /// So many rows from a row on.
     Rows(&'static Expr, Dim, Dim),
+    /// Of each of so many runs of equally many rows, so many rows from a row on.
+    WithinRuns(&'static Expr, Dim, Dim, Dim),
     /// The rows of all, one after the other.
     Concat(&'static [Expr]),
     /// Rows in another order: row `i` written in mixed radix over (extent, stride) is row sum(digit * stride), the
@@ -43,8 +48,17 @@ pub enum Expr {
     Reshape(&'static Expr, &'static [Dim]),
     /// A number of the metadata (full key), of a per-layer array the layer's, as a tensor of one element.
     Number(&'static str),
+    /// Whole numbers of the metadata (full key of an array), as they are.
+    Integers(&'static str),
     /// So many rows of zeros, of as many columns as the stored tensor (full name) has.
     Zeros(Dim, Dim),
+    /// Each element doubled so many times.
+    Doubled(&'static Expr, Dim),
+    /// The slopes of ALiBi, for so many heads one row each of one element (Press et al. 2021); the largest bias is the
+    /// file's, or 8.
+    Slopes(Dim),
+    /// Each element over the root of a quotient of two sizes, by which the converter multiplied it.
+    OverRoot(&'static Expr, Dim, Dim),
     /// An operation on each element.
     Map(&'static Expr, ElementOp),
 }
@@ -68,7 +82,7 @@ impl Expr {
     /// The formulas that this one is made of.
     pub fn operands(&self) -> &'static [Self] {
         match *self {
-            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) => &[],
+            Self::Tensor(_) | Self::Zeros(..) | Self::Number(_) | Self::Integers(_) | Self::Slopes(_) => &[],
             Self::Concat(parts)
             | Self::Interleave(parts)
             | Self::InterleaveRuns(_, parts)
@@ -77,10 +91,13 @@ impl Expr {
             | Self::EvenOdd(of, ..)
             | Self::Expert(of)
             | Self::Rows(of, ..)
+            | Self::WithinRuns(of, ..)
             | Self::Permute(of, _)
             | Self::PermuteColumns(of, _)
             | Self::Transpose(of)
             | Self::Reshape(of, _)
+            | Self::Doubled(of, _)
+            | Self::OverRoot(of, ..)
             | Self::Map(of, _) => std::slice::from_ref(of),
         }
     }
@@ -102,9 +119,13 @@ impl Expr {
         match self {
             Self::Tensor(name) => {
                 let name = at.scope.name(name) + at.suffix;
-                let tensor =
-                    at.scope.tensor(&name).ok_or_else(|| Error::NoSuchTensor { name: name.clone() })?;
-                scaled(stored(at.scope, tensor), &name, at)
+                if let Some(tensor) = at.scope.tensor(&name) {
+                    return scaled(stored(at.scope, tensor), &name, at);
+                }
+                let part = fused::part(&at.scope, &name).ok_or(Error::NoSuchTensor { name })?;
+                let whole = scaled(stored(at.scope, part.whole), &part.whole.name, at)?;
+                let matrix = whole.matrix.select_rows(&part.rows).ok_or_else(misfit)?;
+                Ok(Shaped { shape: part.shape, matrix })
             }
             Self::Number(key) => {
                 let value = at.scope.metadata().value(key);
@@ -117,10 +138,25 @@ impl Expr {
                 let matrix = Matrix::constant(1, 1, number as f32).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![1], matrix })
             }
+            Self::Integers(key) => {
+                let stored = at.scope.metadata().value(key).and_then(|v| v.as_array());
+                let stored = stored.ok_or_else(|| Error::MissingKey { key: (*key).into() })?;
+                let numbers: Option<Vec<_>> = stored.iter().map(|v| v.as_i64()).collect();
+                let matrix = Matrix::integers(&numbers.ok_or_else(misfit)?).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![matrix.rows()], matrix })
+            }
             Self::Zeros(rows, row_len) => {
                 let (rows, row_len) = (rows.of(&at.scope)?, row_len.of(&at.scope)?);
                 let matrix = Matrix::constant(rows, row_len, 0.0).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![rows, row_len], matrix })
+            }
+            Self::Slopes(heads) => {
+                let heads = heads.of(&at.scope)?;
+                let most = at.scope.f64("attention.max_alibi_bias")?.unwrap_or(8.0);
+                let rows = slopes(heads, most).ok_or_else(misfit)?.into_iter();
+                let rows = rows.map(|slope| Matrix::constant(1, 1, slope)).collect::<Option<_>>();
+                let matrix = rows.and_then(Matrix::stack).ok_or_else(misfit)?;
+                Ok(Shaped { shape: vec![heads, 1], matrix })
             }
             _ => self.apply(self.operands().iter().map(|of| of.evaluate(at)).collect::<Result<_, _>>()?, at),
         }
@@ -153,6 +189,7 @@ impl Expr {
             Self::EvenOdd(_, heads, rows) => even_odd(of, dim(heads)?, dim(rows)?),
             Self::Expert(_) => part(of, at.scope.expert),
             Self::Rows(_, start, len) => rows(of, dim(start)?, dim(len)?),
+            Self::WithinRuns(_, runs, start, len) => within_runs(of, dim(runs)?, dim(start)?, dim(len)?),
             Self::Permute(_, axes) => permute(of, &strides(axes, at)?),
             Self::PermuteColumns(_, axes) => {
                 let matrix = of.matrix.select_columns(strides(axes, at)?);
@@ -160,11 +197,22 @@ impl Expr {
             }
             Self::Transpose(_) => transpose(of, at),
             Self::Reshape(_, dims) => reshape(of, dims.iter().map(dim).collect::<Result<_, _>>()?),
+            Self::Doubled(_, times) => doubled(of, dim(times)?),
+            Self::OverRoot(_, a, b) => over_root(of, dim(a)?, dim(b)?),
             Self::Map(_, op) => of.matrix.with_op(*op).map(|matrix| Shaped { matrix, ..of }),
             _ => None,
         };
         value.ok_or_else(misfit)
     }
+}
+
+/// Halving steps over as many heads as a power of two holds; the rest lie between the first of them.
+fn slopes(heads: u64, most: f64) -> Option<Vec<f32>> {
+    const MOST_HEADS: u64 = 1 << 16;
+    let power = 1 << heads.checked_ilog2().filter(|_| heads <= MOST_HEADS)?;
+    let slope = |n: u64, of: u64| (-most * (n + 1) as f64 / of as f64).exp2() as f32;
+    let between = (0..heads - power).map(|n| slope(2 * n, 2 * power));
+    Some((0..power).map(|n| slope(n, power)).chain(between).collect())
 }
 
 fn concat(parts: Vec<Shaped>) -> Option<Shaped> {
@@ -212,6 +260,22 @@ fn rows(of: Shaped, start: u64, len: u64) -> Option<Shaped> {
     let mut of = select(of, &Strides::range(start * per_row, (end - start) * per_row))?;
     of.shape[0] = len;
     Some(of)
+}
+
+fn within_runs(of: Shaped, runs: u64, start: u64, len: u64) -> Option<Shaped> {
+    let rows = of.matrix.rows();
+    let run = rows.checked_div(runs).filter(|run| run * runs == rows && of.shape[0] == rows)?;
+    start.checked_add(len).filter(|&end| end <= run)?;
+    let mut of = select(of, &Strides::new(start, &[(runs, run), (len, 1)]))?;
+    of.shape[0] = runs * len;
+    Some(of)
+}
+
+/// The converter takes the root in `f64` and multiplies in `f32`.
+fn over_root(of: Shaped, a: u64, b: u64) -> Option<Shaped> {
+    let factor = (b > 0).then(|| (a as f64 / b as f64).sqrt() as f32).filter(|factor| *factor > 0.0)?;
+    let matrix = of.matrix.with_op(ElementOp::Divide(factor))?;
+    Some(Shaped { matrix, ..of })
 }
 
 fn permute(of: Shaped, view: &Strides) -> Option<Shaped> {
@@ -328,6 +392,12 @@ fn even_odd(of: Shaped, heads: u64, rows: u64) -> Option<Shaped> {
     Some(Shaped { matrix: Matrix::stack(parts)?, ..of })
 }
 
+fn doubled(of: Shaped, times: u64) -> Option<Shaped> {
+    let times = i32::try_from(times).ok().filter(|&times| times < f32::MAX_EXP)?;
+    let matrix = of.matrix.with_op(ElementOp::Multiply(2.0_f32.powi(times)))?;
+    Some(Shaped { matrix, ..of })
+}
+
 fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     let mut shape = of.shape.clone();
     let axes = shape.len();
@@ -341,4 +411,26 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
     }
     let turned = of.matrix.split_rows(slabs)?.into_iter().map(|slab| slab.transpose(at.cache));
     Some(Shaped { shape, matrix: Matrix::stack(turned.collect())? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Matrix, Shaped, doubled, slopes};
+
+    #[test]
+    fn doubling_ends_where_f32_does() {
+        let one = || Shaped { shape: vec![1], matrix: Matrix::constant(1, 1, 1.0).unwrap() };
+        assert!(doubled(one(), 127).is_some());
+        assert!(doubled(one(), 128).is_none());
+        assert!(doubled(one(), u64::MAX).is_none());
+    }
+
+    /// The numbers of the reference implementation.
+    #[test]
+    fn slopes_are_those_of_the_paper() {
+        assert_eq!(slopes(4, 8.0).unwrap(), [0.25, 0.0625, 0.015625, 0.00390625]);
+        assert_eq!(slopes(6, 8.0).unwrap(), [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]);
+        assert_eq!(slopes(0, 8.0), None);
+        assert_eq!(slopes(u64::MAX, 8.0), None);
+    }
 }

@@ -54,7 +54,7 @@ pub static EMBEDDING: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP, DENSE_MODULES],
     loss: None,
-    proof: &[],
+    proof: &["gemma-embedding"],
     source: "conversion/gemma.py, class EmbeddingGemma, llama.cpp 0c1e5709",
 };
 

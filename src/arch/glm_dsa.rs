@@ -63,7 +63,7 @@ pub static DEEPSEEK: Spec = Spec {
     config: &[DECODER, MLA, MIXTURE, INDEXED],
     tensors: TENSORS,
     loss: None,
-    proof: &[],
+    proof: &["DeepseekV32ForCausalLM"],
     source: "conversion/deepseek.py, class DeepseekV32Model, llama.cpp 0c1e5709",
 };
 

@@ -65,7 +65,7 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ROPED_ATTENTION, SINKS, MLP, ROPE_FACTORS],
     loss: None,
-    proof: &[],
+    proof: &["GraniteSWAForCausalLM"],
     source: "conversion/granite.py, class GraniteSWAModel, llama.cpp 0c1e5709",
 };
 

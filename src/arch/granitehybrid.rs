@@ -15,8 +15,8 @@ const SOURCE: &str = "conversion/granite.py, class GraniteHybridModel, llama.cpp
 
 /// The converter reorders rows for rope at the layers that it takes for attention, and only those have heads in the
 /// array. It takes none for that where transformers 5 named them (atlas 8, hazard 2): there rows are as they were.
-static REORDERED: [Rule; 7] = all_only(ROPED_ATTENTION, &[Tell::Positive("attention.head_count_kv")]);
-static KEPT: [Rule; 7] = all_only(ATTENTION, NO_MIXER);
+static REORDERED: [Rule; 4] = all_only(ROPED_ATTENTION, &[Tell::Positive("attention.head_count_kv")]);
+static KEPT: [Rule; 4] = all_only(ATTENTION, NO_MIXER);
 
 /// Of each expert gate, then up.
 const GATE_UP: Expr =

@@ -41,6 +41,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, QWEN_EXPERTS, FIELDS],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, EXPERTS, CHUNK_EXPERTS],
     loss: Some("the router's bias that balances experts while training"),
-    proof: &[],
+    proof: &["GroveMoeForCausalLM"],
     source: "conversion/grovemoe.py, llama.cpp 0c1e5709",
 };

@@ -3,12 +3,13 @@
 use super::dim::Dim;
 use super::expr::Expr;
 use super::shared::DECODER;
-use super::spec::{Field, Rule, Spec, Value, exact, field, int, number, rename};
+use super::spec::{Field, Rule, Spec, Value, exact, field, int, number, omit, rename};
 
 const STACK: Dim = Dim::Key("hrm.layers_per_stack");
 
 /// `num_hidden_layers` counts a layer each time it runs, in the class as in the file.
 static FIELDS: &[Field] = &[
+    omit("num_key_value_heads"),
     int("num_hidden_layers", "block_count"),
     field("num_layers_per_stack", Value::Dim(STACK)),
     int("H_cycles", "hrm.h_cycles"),
@@ -51,6 +52,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["HrmTextForCausalLM"],
     source: "conversion/hrm_text.py, llama.cpp 0c1e5709",
 };

@@ -31,6 +31,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, OWN_HEAD_DIM, FIELDS, MIXTURE],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, ROUTER, SPARSE_EXPERTS],
     loss: None,
-    proof: &[],
+    proof: &["HunYuanMoEV1ForCausalLM"],
     source: "conversion/hunyuan.py, class HunYuanMoEModel, llama.cpp 0c1e5709",
 };

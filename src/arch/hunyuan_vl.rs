@@ -16,7 +16,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, OWN_HEAD_DIM, FIELDS, &[derived("rope_scaling", stretched)]],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP],
     loss: Some("the vision tower, which is in a file of its own"),
-    proof: &[],
+    proof: &["hunyuan-vl"],
     source: "conversion/hunyuan.py, class HunyuanVLTextModel, llama.cpp 0c1e5709",
 };
 

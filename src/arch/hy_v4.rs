@@ -71,6 +71,6 @@ pub static SPEC: Spec = Spec {
         SHARED_EXPERTS,
     ],
     loss: Some("the layers that predict further tokens, where the original has any"),
-    proof: &[],
+    proof: &["HYV4ForCausalLM"],
     source: "conversion/hy_v4.py, llama.cpp 0c1e5709",
 };

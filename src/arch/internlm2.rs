@@ -49,6 +49,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, &[field("bias", Value::Present("blk.0.attn_output.bias"))]],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["InternLM2ForCausalLM"],
     source: "conversion/internlm.py, class InternLM2Model, llama.cpp 0c1e5709",
 };

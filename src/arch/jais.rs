@@ -12,6 +12,7 @@ const fn turned(hf: &'static str, weight: &'static Expr) -> Rule {
 
 static TENSORS: &[Rule] = &[
     rename("token_embd", "transformer.wte"),
+    exact("transformer.relative_pe.slopes", Expr::Slopes(HEADS)),
     rename("output_norm", "transformer.ln_f"),
     rename("output", "lm_head").optional(),
     rename("blk.{i}.attn_norm", "transformer.h.{i}.ln_1"),
@@ -54,6 +55,6 @@ pub static SPEC: Spec = Spec {
     ]],
     tensors: &[TENSORS],
     loss: Some("the scales of embedding and head are folded into them: the same function, other numbers"),
-    proof: &[],
+    proof: &["JAISLMHeadModel"],
     source: "conversion/jais.py, class JaisModel, llama.cpp 0c1e5709",
 };

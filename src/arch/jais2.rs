@@ -20,6 +20,6 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ATTENTION, UNGATED_MLP],
     loss: None,
-    proof: &[],
+    proof: &["Jais2ForCausalLM"],
     source: "conversion/jais.py, class Jais2Model, llama.cpp 0c1e5709",
 };

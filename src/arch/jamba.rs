@@ -9,7 +9,7 @@ use super::spec::{Rule, Spec, Tell, Value, all_only, derived, exact, field, int,
 use super::ssm::{A_LOG, CONV, EXPAND, MIXER, NO_MIXER, hybrid_kv_heads};
 use super::{Error, Scope};
 
-static ATTENTION_LAYERS: [Rule; 7] = all_only(ATTENTION, NO_MIXER);
+static ATTENTION_LAYERS: [Rule; 4] = all_only(ATTENTION, NO_MIXER);
 
 const ROUTER: &str = "blk.{i}.ffn_gate_inp.weight";
 const SPARSE: &[Tell] = &[Tell::Tensor(ROUTER)];

@@ -48,7 +48,7 @@ pub static SPEC: Spec = Spec {
     loss: Some(
         "which layers have a window, where all have equally many heads: every fourth is taken to have none",
     ),
-    proof: &[],
+    proof: &["LagunaForCausalLM"],
     source: "conversion/laguna.py, llama.cpp 0c1e5709",
 };
 

@@ -54,7 +54,7 @@ pub static SPEC: Spec = Spec {
     config: &[FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["LLaDAModelLM"],
     source: "conversion/llada.py, class LLaDAModel, llama.cpp 0c1e5709",
 };
 
@@ -62,7 +62,7 @@ pub static MOE: Spec = Spec {
     gguf: "llada-moe",
     when: &[],
     class: "LLaDAMoEModelLM",
-    model_type: "llada_moe",
+    model_type: "llada", // as the published models' own config class has it
     strip: "",
     config: &[
         DECODER,
@@ -75,6 +75,6 @@ pub static MOE: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, EXPERTS],
     loss: None,
-    proof: &[],
+    proof: &["LLaDAMoEModelLM"],
     source: "conversion/llada.py, class LLaDAMoEModel, llama.cpp 0c1e5709",
 };

@@ -13,12 +13,17 @@ mod config;
 mod dim;
 mod error;
 mod expr;
+mod fused;
+mod kda;
 mod refused;
+mod renderer;
 mod rope_scaling;
+mod routing;
 mod scope;
 mod shared;
 mod spec;
 mod ssm;
+mod text;
 
 mod afmoe;
 mod apertus;
@@ -27,6 +32,7 @@ mod arctic;
 mod baichuan;
 mod bailingmoe;
 mod bailingmoe2;
+mod bailingmoe3;
 mod bert;
 mod bloom;
 mod chatglm;
@@ -39,7 +45,9 @@ mod deci;
 mod deepseek;
 mod deepseek2;
 mod deepseek2ocr;
+mod deepseek4;
 mod dots1;
+mod dots3note;
 mod ernie4_5;
 mod ernie4_5_moe;
 mod eurobert;
@@ -55,6 +63,7 @@ mod gemma3n;
 mod gemma4;
 mod glm4;
 mod glm4moe;
+mod glm5_next;
 mod glm_dsa;
 mod gpt2;
 mod gpt_oss;
@@ -63,6 +72,8 @@ mod granite;
 mod granite_swa;
 mod granitehybrid;
 mod granitemoe;
+mod graniteswitch;
+mod grok;
 mod grovemoe;
 mod hrm_text;
 mod hunyuan;
@@ -74,22 +85,29 @@ mod internlm2;
 mod jais;
 mod jais2;
 mod jamba;
+mod jina_bert;
+mod kimi_k3;
+mod kimi_linear;
 mod laguna;
 mod lfm2;
 mod llada;
 mod llama;
 mod llama4;
+mod maincoder;
 mod mamba;
 mod mamba2;
 mod maple;
 mod mellum;
 mod mimo2;
 mod minicpm;
+mod minimax_01;
 mod minimax_m2;
+mod minimax_m3;
 mod mistral3;
 mod mistral4;
 mod modern_bert;
 mod mpt;
+mod muse_glimmer;
 mod nanbeige;
 mod nemotron;
 mod nemotron_h;
@@ -106,6 +124,7 @@ mod phi2;
 mod phi3;
 mod phimoe;
 mod plamo;
+mod plamo2;
 mod plamo3;
 mod plm;
 mod qwen;
@@ -116,15 +135,20 @@ mod qwen3;
 mod qwen3moe;
 mod qwen3next;
 mod qwen3vl;
+mod qwen4exp;
 mod refact;
 mod rnd1;
+mod rwkv6;
+mod rwkv7;
 mod seed_oss;
 mod smallthinker;
 mod smollm3;
 mod spark2_5;
 mod stablelm;
 mod starcoder2;
+mod step35;
 mod t5;
+mod talkie;
 
 pub use adapter::{Module, bind_adapter};
 pub use as_stored::{AS_STORED, config_as_stored};
@@ -132,8 +156,10 @@ pub use bind::{bind, bind_as_stored};
 pub use config::config;
 pub use error::Error;
 pub use refused::REFUSED;
+pub use renderer::{Renderer, renderer};
 pub use scope::Scope;
 pub use spec::{Spec, Tell};
+pub use text::quirks;
 
 use crate::gguf::Gguf;
 
@@ -147,6 +173,7 @@ pub static ALL: &[&Spec] = &[
     &baichuan::XVERSE,
     &bailingmoe::SPEC,
     &bailingmoe2::SPEC,
+    &bailingmoe3::SPEC,
     &bert::DISTILBERT_CLASSIFIER,
     &bert::DISTILBERT,
     &bert::XLM_ROBERTA_CLASSIFIER,
@@ -172,7 +199,9 @@ pub static ALL: &[&Spec] = &[
     &deepseek2::V3,
     &deepseek2::YOUTU,
     &deepseek2ocr::SPEC,
+    &deepseek4::SPEC,
     &dots1::SPEC,
+    &dots3note::SPEC,
     &ernie4_5::SPEC,
     &ernie4_5_moe::SPEC,
     &eurobert::SPEC,
@@ -190,6 +219,7 @@ pub static ALL: &[&Spec] = &[
     &glm4::VISION,
     &glm4::SPEC,
     &glm4moe::SPEC,
+    &glm5_next::SPEC,
     &glm_dsa::SPEC,
     &glm_dsa::DEEPSEEK,
     &gpt2::SPEC,
@@ -203,6 +233,9 @@ pub static ALL: &[&Spec] = &[
     &granitehybrid::SPEC,
     &granitemoe::SHARING,
     &granitemoe::SPEC,
+    &graniteswitch::SPEC,
+    &grok::SECOND,
+    &grok::FIRST,
     &grovemoe::SPEC,
     &hrm_text::SPEC,
     &hunyuan::SPEC,
@@ -214,6 +247,11 @@ pub static ALL: &[&Spec] = &[
     &jais::SPEC,
     &jais2::SPEC,
     &jamba::SPEC,
+    &jina_bert::CODE,
+    &jina_bert::V2,
+    &jina_bert::V3,
+    &kimi_k3::SPEC,
+    &kimi_linear::SPEC,
     &laguna::SPEC,
     &lfm2::MOE,
     &lfm2::SPEC,
@@ -225,6 +263,7 @@ pub static ALL: &[&Spec] = &[
     &llama::MISTRAL,
     &llama::LLAMA,
     &llama4::SPEC,
+    &maincoder::SPEC,
     &mamba::FALCON,
     &mamba::SPEC,
     &mamba2::SPEC,
@@ -233,12 +272,16 @@ pub static ALL: &[&Spec] = &[
     &mimo2::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,
+    &minimax_01::M1,
+    &minimax_01::TEXT,
     &minimax_m2::SPEC,
+    &minimax_m3::SPEC,
     &mistral3::SPEC,
     &mistral4::SPEC,
     &modern_bert::CLASSIFIER,
     &modern_bert::SPEC,
     &mpt::SPEC,
+    &muse_glimmer::SPEC,
     &nanbeige::SPEC,
     &nemotron::SPEC,
     &nemotron_h::DENSE_SPEC,
@@ -258,6 +301,7 @@ pub static ALL: &[&Spec] = &[
     &phi3::SPEC,
     &phimoe::SPEC,
     &plamo::SPEC,
+    &plamo2::SPEC,
     &plamo3::SPEC,
     &plm::SPEC,
     &qwen::SPEC,
@@ -274,20 +318,28 @@ pub static ALL: &[&Spec] = &[
     &qwen3next::SPEC,
     &qwen3vl::SPEC,
     &qwen3vl::MOE,
+    &qwen4exp::SPEC,
     &refact::SPEC,
     &rnd1::RND1,
     &rnd1::DREAM,
+    &rwkv6::SPEC,
+    &rwkv6::QWEN,
+    &rwkv7::SPEC,
+    &rwkv7::HYBRID,
     &seed_oss::SPEC,
     &smallthinker::SPEC,
     &smollm3::SPEC,
     &spark2_5::SPEC,
     &stablelm::SPEC,
     &starcoder2::SPEC,
+    &step35::STEP37,
+    &step35::SPEC,
     &t5::UMT5,
     &t5::MT5,
     &t5::T5,
     &t5::UMT5_ENCODER,
     &t5::T5_ENCODER,
+    &talkie::SPEC,
 ];
 
 /// The spec of a file: the class asked for, or the first of its architecture whose tells hold.
@@ -364,7 +416,7 @@ impl Tell {
             Self::Equals(key, number) => scope.u64(key)? == Some(number),
             Self::Id(key, number) => scope.metadata().u64(key)? == Some(number),
             Self::Text(key, text) => scope.metadata().value(key).and_then(|v| v.as_str()) == Some(text),
-            Self::Tensor(name) => scope.tensor(&scope.name(name)).is_some(),
+            Self::Tensor(name) => scope.has(&scope.name(name)),
             Self::AnyLayer(tell) => scope.each_layer(|layer| tell.holds(layer))?.contains(&true),
             Self::Named(words) => {
                 const KEYS: [&str; 3] = ["general.name", "general.basename", "general.base_model.0.repo_url"];

@@ -97,7 +97,10 @@ fn activation(scope: &Scope) -> Result<Option<Json>, Error> {
 }
 
 /// How a classifier pools, which may be said of a model without its head.
-fn pooling(scope: &Scope) -> Result<Option<Json>, Error> {
+///
+/// # Errors
+/// If the key is no number.
+pub fn pooling(scope: &Scope) -> Result<Option<Json>, Error> {
     Ok(match scope.u64("classifier.pooling_type")? {
         Some(1) => Some("mean".into()),
         Some(2) => Some("cls".into()),

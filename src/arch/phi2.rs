@@ -25,8 +25,11 @@ static FIELDS: &[Field] = &[
 
 const QKV: Expr = Expr::Tensor("blk.{i}.attn_qkv");
 const ROWS: Dim = Dim::Times(&HEADS, &HEAD);
+/// The file does not say how many key heads there are, but as many as value heads.
+const KV_ROWS: Dim = Dim::Over(&Dim::Minus(&Dim::Rows("blk.0.attn_qkv.weight"), &ROWS), &Dim::Is(2));
 
-/// The second of each pair is for files of Phi-2's first months, whose original held the three as one.
+/// The second of each pair is for files of Phi-2's first months, whose original held the three as one, and for
+/// grouped attention that was made one.
 static TENSORS: &[Rule] = &[
     rename("token_embd", "model.embed_tokens"),
     rename("output_norm", "model.final_layernorm"),
@@ -35,8 +38,8 @@ static TENSORS: &[Rule] = &[
     rename("blk.{i}.attn_k", "model.layers.{i}.self_attn.k_proj"),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj"),
     rule("model.layers.{i}.self_attn.q_proj", Expr::Rows(&QKV, Dim::Is(0), ROWS)).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", Expr::Rows(&QKV, ROWS, ROWS)).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", Expr::Rows(&QKV, Dim::Times(&Dim::Is(2), &ROWS), ROWS))
+    rule("model.layers.{i}.self_attn.k_proj", Expr::Rows(&QKV, ROWS, KV_ROWS)).optional(),
+    rule("model.layers.{i}.self_attn.v_proj", Expr::Rows(&QKV, Dim::Plus(&ROWS, &KV_ROWS), KV_ROWS))
         .optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.dense"),
     rename("blk.{i}.attn_q_norm", "model.layers.{i}.self_attn.q_layernorm").optional(),
@@ -59,6 +62,6 @@ pub static SPEC: Spec = Spec {
 };
 
 fn key_heads(scope: &Scope) -> Result<Option<Json>, Error> {
-    let apart = scope.tensor("blk.0.attn_k.weight").is_some();
-    Ok(Some(if apart { Dim::Over(&KEY_ROWS, &HEAD).of(scope)? } else { HEADS.of(scope)? }.into()))
+    let rows = if scope.has("blk.0.attn_k.weight") { KEY_ROWS } else { KV_ROWS };
+    Ok(Some((rows.of(scope)? / HEAD.of(scope)?.max(1)).into()))
 }

@@ -6,16 +6,18 @@ use super::shared::DECODER;
 use super::spec::{Field, Rule, Spec, Value, derived, exact, field, rename, rule};
 use crate::tensor::ElementOp;
 
-/// What norms after attention, and after the feed-forward network, are stored plus.
-const MIXER: f32 = 1.0 / 5.0;
-const MLP: f32 = 0.089_442_72; // 5^-1.5
+/// What norms after attention are stored plus.
+pub const MIXER: f32 = 1.0 / 5.0;
+/// Likewise after the feed-forward network.
+pub const MLP: f32 = 0.089_442_72; // 5^-1.5
 
-const fn norm(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
+/// A norm that is stored plus so much.
+pub const fn norm(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
     rule(hf, Expr::Map(stored, ElementOp::Add(-added)))
 }
 
 /// A norm that the converter stored without a suffix.
-const fn bare(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
+pub const fn bare(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
     exact(hf, Expr::Map(stored, ElementOp::Add(-added)))
 }
 

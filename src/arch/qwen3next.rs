@@ -22,12 +22,14 @@ const QK_ROWS: Dim = Dim::Times(&Dim::Is(2), &K_ROWS);
 const V_ROWS: Dim = Dim::Key("ssm.inner_size");
 
 /// Norms are stored as what multiplies, one more than the weight; but for the norm within linear attention.
-const fn norm(hf: &'static str, gguf: &'static Expr) -> Rule {
+pub const fn norm(hf: &'static str, gguf: &'static Expr) -> Rule {
     rule(hf, Expr::Map(gguf, ElementOp::Add(-1.0)))
 }
 
-const LINEAR: &[Tell] = &[Tell::Tensor("blk.{i}.ssm_a")];
-const ATTENTION: &[Tell] = &[Tell::Not(&LINEAR[0])];
+/// Holds at a layer of linear attention.
+pub const LINEAR: &[Tell] = &[Tell::Tensor("blk.{i}.ssm_a")];
+/// Holds at a layer of attention.
+pub const ATTENTION: &[Tell] = &[Tell::Not(&LINEAR[0])];
 
 static ENDS: &[Rule] = &[
     rename("token_embd", "model.embed_tokens"),
@@ -92,7 +94,8 @@ const V_BLOCKS: &[(Dim, Dim)] =
 const V_SINGLES: &[(Dim, Dim)] = &[(K_HEADS, Dim::Is(1)), (V_PER_K, K_HEADS)];
 const CONV_V: Expr = Expr::Rows(&CONV, QK_ROWS, V_ROWS);
 
-static TILED_MIXER: &[Rule] = &[
+/// Linear attention whose value heads stand in another order, as of Qwen 3.5.
+pub static TILED_MIXER: &[Rule] = &[
     exact(
         "model.layers.{i}.linear_attn.A_log",
         Expr::Map(&Expr::Permute(&Expr::Tensor("blk.{i}.ssm_a"), V_SINGLES), ElementOp::LogNegate),
@@ -142,20 +145,10 @@ static TILED_MIXER: &[Rule] = &[
 ];
 
 static TRUNK_MLP: [Rule; 3] = all_over(MLP, TRUNK);
-static TRUNK_EXPERTS: [Rule; 4] = all_over(EXPERTS, TRUNK);
-static TRUNK_SHARED_EXPERT: [Rule; 4] = all_over(SHARED_EXPERT, TRUNK);
-
-const WIDTH: Dim = Dim::Over(&Dim::Rows("blk.{i}.ffn_gate_up_exps.weight"), &Dim::Key("expert_count"));
-const HALF: Dim = Dim::Over(&WIDTH, &Dim::Is(2));
-const GATE_UP: Expr = Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_up_exps"));
-
-/// Experts of files made with `--fuse-gate-up-exps`.
-static FUSED_EXPERTS: &[Rule] = &[
-    rule("model.layers.{i}.mlp.experts.{e}.gate_proj", Expr::Rows(&GATE_UP, Dim::Is(0), HALF))
-        .over(TRUNK)
-        .optional(),
-    rule("model.layers.{i}.mlp.experts.{e}.up_proj", Expr::Rows(&GATE_UP, HALF, HALF)).over(TRUNK).optional(),
-];
+/// Experts of the layers that are no predictors of further tokens.
+pub static TRUNK_EXPERTS: [Rule; 4] = all_over(EXPERTS, TRUNK);
+/// The shared expert of these.
+pub static TRUNK_SHARED_EXPERT: [Rule; 4] = all_over(SHARED_EXPERT, TRUNK);
 
 const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 
@@ -196,8 +189,6 @@ static NEXT_TOKEN_EXPERTS: &[Rule] = &[
         "mtp.layers.{j}.mlp.experts.{e}.down_proj",
         Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")),
     )),
-    mtp(rule("mtp.layers.{j}.mlp.experts.{e}.gate_proj", Expr::Rows(&GATE_UP, Dim::Is(0), HALF))).optional(),
-    mtp(rule("mtp.layers.{j}.mlp.experts.{e}.up_proj", Expr::Rows(&GATE_UP, HALF, HALF))).optional(),
     mtp(rename("blk.{i}.ffn_gate_shexp", "mtp.layers.{j}.mlp.shared_expert.gate_proj")),
     mtp(rename("blk.{i}.ffn_up_shexp", "mtp.layers.{j}.mlp.shared_expert.up_proj")),
     mtp(rename("blk.{i}.ffn_down_shexp", "mtp.layers.{j}.mlp.shared_expert.down_proj")),
@@ -210,7 +201,8 @@ static NEXT_TOKEN_EXPERTS: &[Rule] = &[
     )),
 ];
 
-static FIELDS: &[Field] = &[
+/// What the configs of these hybrids have beside a decoder's.
+pub static FIELDS: &[Field] = &[
     field("num_hidden_layers", Value::Dim(TRUNK)),
     derived("layer_types", layer_types),
     derived("full_attention_interval", |scope| Ok(scope.u64("full_attention_interval")?.map(Json::from))),
@@ -227,7 +219,7 @@ static FIELDS: &[Field] = &[
 ];
 
 /// Weights of the chosen experts sum to one in every published model; no GGUF says it.
-static EXPERT_FIELDS: &[Field] = &[
+pub static EXPERT_FIELDS: &[Field] = &[
     int("shared_expert_intermediate_size", "expert_shared_feed_forward_length"),
     field("norm_topk_prob", Value::Bool(true)),
 ];
@@ -250,7 +242,6 @@ pub static SPEC: Spec = Spec {
         LAYERS,
         NEXT_MIXER,
         &TRUNK_EXPERTS,
-        FUSED_EXPERTS,
         &TRUNK_SHARED_EXPERT,
         NEXT_TOKEN,
         NEXT_TOKEN_EXPERTS,
@@ -292,7 +283,6 @@ pub static QWEN35_MOE: Spec = Spec {
         LAYERS,
         TILED_MIXER,
         &TRUNK_EXPERTS,
-        FUSED_EXPERTS,
         &TRUNK_SHARED_EXPERT,
         NEXT_TOKEN,
         NEXT_TOKEN_EXPERTS,
@@ -314,7 +304,10 @@ fn rotary_share(scope: &Scope) -> Result<Option<Json>, Error> {
 
 /// Scaling, with the sections of multi-dimensional rope where they are not the class's own. Text is at the same place
 /// in each, so they do not change what it computes.
-fn sections(scope: &Scope) -> Result<Option<Json>, Error> {
+///
+/// # Errors
+/// If a key is of another type.
+pub fn sections(scope: &Scope) -> Result<Option<Json>, Error> {
     let scaling = rope_scaling(scope)?;
     let stored = scope.metadata().value(&scope.key("rope.dimension_sections"));
     let sections: Vec<u64> = stored

@@ -11,7 +11,7 @@ use super::{Error, Scope};
 /// If the file says something that no spelling expresses.
 pub fn rope_scaling(scope: &Scope) -> Result<Option<Json>, Error> {
     if let Some(tensor) = scope.tensor("rope_freqs.weight")
-        && let Some(scaling) = llama3(scope, &scope.values(tensor)?)?
+        && let Some(scaling) = llama3(scope, &scope.values(tensor)?, HEAD_DIM.of(scope)?)?
     {
         return Ok(Some(scaling));
     }
@@ -30,7 +30,8 @@ pub fn rope_scaling(scope: &Scope) -> Result<Option<Json>, Error> {
             ("type", Some("yarn".into())),
             ("factor", number("factor")?),
             ("original_max_position_embeddings", whole("original_context_length")?),
-            ("attention_factor", number("attn_factor")?),
+            ("attention_factor", number("yarn_attn_factor")?),
+            ("extrapolation_factor", number("yarn_ext_factor")?),
             ("beta_fast", number("yarn_beta_fast")?),
             ("beta_slow", number("yarn_beta_slow")?),
         ]),
@@ -47,6 +48,20 @@ pub fn rope_scaling(scope: &Scope) -> Result<Option<Json>, Error> {
     }))
 }
 
+/// Llama 3's scaling where rope turns a part of the head: the factors of what it does not turn are ones.
+///
+/// # Errors
+/// If the factors are not such.
+pub fn partial_llama3(scope: &Scope, rotated: u64) -> Result<Option<Json>, Error> {
+    let Some(tensor) = scope.tensor("rope_freqs.weight") else { return Ok(None) };
+    let factors = scope.values(tensor)?;
+    let (turned, rest) = factors.split_at(factors.len().min((rotated / 2) as usize));
+    if rest.iter().any(|&factor| factor != 1.0) {
+        return Err(Error::Unsupported { what: "rope_freqs.weight scales what rope does not turn".into() });
+    }
+    llama3(scope, turned, rotated)
+}
+
 fn factors(scope: &Scope, name: &str) -> Result<Option<Json>, Error> {
     let Some(tensor) = scope.tensor(name) else { return Ok(None) };
     Ok(Some(scope.values(tensor)?.into_iter().map(crate::gguf::shortest).collect()))
@@ -55,22 +70,21 @@ fn factors(scope: &Scope, name: &str) -> Result<Option<Json>, Error> {
 /// Llama 3's scaling, from the factors that its converter computed (llama.cpp `conversion/llama.py`,
 /// `generate_extra_tensors`).
 ///
-/// With the wavelength w of pair i: the factor is 1 where w < L / high, F where w > L / low, and between them
+/// With the wavelength w of pair i of what rope turns: the factor is 1 where w < L / high, F where w > L / low, and between them
 /// 1 / ((1 - s) / F + s) with s = (L / w - low) / (high - low). So F is the largest factor, and s is linear in 1 / w: two
 /// equations for three unknowns. Every published model has low = 1, which gives high and L.
 /// `None` if all factors are 1: nothing is scaled.
-fn llama3(scope: &Scope, factors: &[f32]) -> Result<Option<Json>, Error> {
+fn llama3(scope: &Scope, factors: &[f32], rotated: u64) -> Result<Option<Json>, Error> {
     let base = scope.f64("rope.freq_base")?.unwrap_or(10000.0);
     let factors: Vec<f64> = factors.iter().map(|&f| f.into()).collect();
     let largest = factors.iter().copied().fold(1.0, f64::max);
     if largest == 1.0 && factors.iter().all(|&f| f == 1.0) {
         return Ok(None);
     }
-    let head_dim = HEAD_DIM.of(scope)?;
     let unfit = || Error::Unsupported {
         what: "rope_freqs.weight holds factors that are not Llama 3's scaling".into(),
     };
-    let length = |i: usize| std::f64::consts::TAU * base.powf(2.0 * i as f64 / head_dim as f64);
+    let length = |i: usize| std::f64::consts::TAU * base.powf(2.0 * i as f64 / rotated as f64);
     let between: Vec<(f64, f64)> = factors
         .iter()
         .enumerate()

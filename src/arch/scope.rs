@@ -1,7 +1,7 @@
 use crate::gguf::{Gguf, Metadata, Tensor};
 
-use super::Error;
 use super::shared::TRUNK;
+use super::{Error, fused};
 
 /// What a rule or field may ask of a file, at a layer and expert.
 #[derive(Clone, Copy)]
@@ -82,6 +82,11 @@ impl<'a> Scope<'a> {
         self.gguf.tensor(name)
     }
 
+    /// Whether the file has the tensor of a full name, by itself or as rows of another.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensor(name).is_some() || fused::part(self, name).is_some()
+    }
+
     /// Layers of the model proper: blocks but for those that predict further tokens.
     ///
     /// # Errors
@@ -105,7 +110,7 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// If there is no count of layers.
     pub fn first_layer_with(&self, pattern: &str) -> Result<Option<u64>, Error> {
-        let has = self.each_layer(|at| Ok(at.tensor(&at.name(pattern)).is_some()))?;
+        let has = self.each_layer(|at| Ok(at.has(&at.name(pattern))))?;
         Ok(has.iter().position(|&has| has).map(|layer| layer as u64))
     }
 
@@ -115,14 +120,25 @@ impl<'a> Scope<'a> {
     /// If it is larger than a megabyte or cannot be read.
     pub fn values(&self, tensor: &Tensor) -> Result<Vec<f32>, Error> {
         const LIMIT: u64 = 1 << 20;
-        let unreadable = || Error::Unreadable { tensor: tensor.name.clone() };
         if tensor.len > LIMIT {
-            return Err(unreadable());
+            return Err(Error::Unreadable { tensor: tensor.name.clone() });
         }
-        let mut bytes = vec![0; tensor.len as usize];
+        self.first_values(tensor, LIMIT)
+    }
+
+    /// The values of a stored tensor's first blocks, at most so many bytes of them, as `f32`.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn first_values(&self, tensor: &Tensor, bytes: u64) -> Result<Vec<f32>, Error> {
+        let block_bytes = tensor.format.block_bytes;
+        let blocks = tensor.len.min(bytes) as usize / block_bytes;
+        let mut bytes = vec![0; blocks * block_bytes];
         let source = &self.gguf.sources[tensor.source];
-        source.read_exact_at(tensor.file_offset, &mut bytes).map_err(|_| unreadable())?;
-        let mut values = vec![0.0; bytes.len() / tensor.format.block_bytes * tensor.format.block_len];
+        source
+            .read_exact_at(tensor.file_offset, &mut bytes)
+            .map_err(|_| Error::Unreadable { tensor: tensor.name.clone() })?;
+        let mut values = vec![0.0; blocks * tensor.format.block_len];
         tensor.format.decode(&bytes, &mut values);
         Ok(values)
     }

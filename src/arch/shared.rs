@@ -81,22 +81,11 @@ pub static NORMS: &[Rule] = &[
     rename("blk.{i}.ffn_norm", "model.layers.{i}.post_attention_layernorm"),
 ];
 
-const Q_ROWS: Dim = Dim::Times(&HEADS, &HEAD_DIM);
-const KV_ROWS: Dim = Dim::Times(&KV_HEADS, &HEAD_DIM);
-const Q_KV_ROWS: Dim = Dim::Plus(&Q_ROWS, &KV_ROWS);
-const FUSED: Expr = Expr::Tensor("blk.{i}.attn_qkv");
-const FUSED_Q: Expr = Expr::Rows(&FUSED, Dim::Is(0), Q_ROWS);
-const FUSED_K: Expr = Expr::Rows(&FUSED, Q_ROWS, KV_ROWS);
-const FUSED_V: Expr = Expr::Rows(&FUSED, Q_KV_ROWS, KV_ROWS);
-
-/// Attention whose rows are as in the original. The second of each pair is for files made with `--fuse-qkv`.
+/// Attention whose rows are as in the original.
 pub static ATTENTION: &[Rule] = &[
     rename("blk.{i}.attn_q", "model.layers.{i}.self_attn.q_proj"),
     rename("blk.{i}.attn_k", "model.layers.{i}.self_attn.k_proj"),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj"),
-    rule("model.layers.{i}.self_attn.q_proj", FUSED_Q).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", FUSED_K).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", FUSED_V).optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj"),
 ];
 
@@ -105,9 +94,6 @@ pub static ROPED_ATTENTION: &[Rule] = &[
     rule("model.layers.{i}.self_attn.q_proj", Expr::Rope(&Expr::Tensor("blk.{i}.attn_q"), HEADS)),
     rule("model.layers.{i}.self_attn.k_proj", Expr::Rope(&Expr::Tensor("blk.{i}.attn_k"), KV_HEADS)),
     rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj"),
-    rule("model.layers.{i}.self_attn.q_proj", Expr::Rope(&FUSED_Q, HEADS)).optional(),
-    rule("model.layers.{i}.self_attn.k_proj", Expr::Rope(&FUSED_K, KV_HEADS)).optional(),
-    rule("model.layers.{i}.self_attn.v_proj", FUSED_V).optional(),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj"),
 ];
 
@@ -165,23 +151,12 @@ pub static DENSE_MLP: &[Rule] = &[
     rename("blk.{i}.ffn_down", "model.layers.{i}.mlp.down_proj").only(DENSE),
 ];
 
-const FUSED_EXPERT: Expr = Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_up_exps"));
-/// Rows of an expert's gate where gate and up are one tensor.
-const GATE_ROWS: Dim = Dim::Over(
-    &Dim::Rows("blk.{i}.ffn_gate_up_exps.weight"),
-    &Dim::Times(&Dim::Is(2), &Dim::Key("expert_count")),
-);
-
-/// The experts of a mixture's sparse layers. The second of each pair is for files made with `--fuse-gate-up-exps`.
+/// The experts of a mixture's sparse layers.
 pub static SPARSE_EXPERTS: &[Rule] = &[
     rule("model.layers.{i}.mlp.experts.{e}.gate_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_gate_exps")))
         .only(SPARSE),
     rule("model.layers.{i}.mlp.experts.{e}.up_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_up_exps")))
         .only(SPARSE),
-    rule("model.layers.{i}.mlp.experts.{e}.gate_proj", Expr::Rows(&FUSED_EXPERT, Dim::Is(0), GATE_ROWS))
-        .optional(),
-    rule("model.layers.{i}.mlp.experts.{e}.up_proj", Expr::Rows(&FUSED_EXPERT, GATE_ROWS, GATE_ROWS))
-        .optional(),
     rule("model.layers.{i}.mlp.experts.{e}.down_proj", Expr::Expert(&Expr::Tensor("blk.{i}.ffn_down_exps")))
         .only(SPARSE),
 ];
@@ -279,6 +254,26 @@ pub fn mlp_layer_types(scope: &Scope) -> Result<Option<Json>, Error> {
         if s.tensor(&s.name("blk.{i}.ffn_gate_inp.weight")).is_some() { "sparse" } else { "dense" }
     };
     Ok(Some(scope.each_layer(|s| Ok(kind(s)))?.into()))
+}
+
+/// The width of one of the experts that every token takes: their rows, as no key says it.
+///
+/// # Errors
+/// If a key is of another type, or the rows are no multiple of the experts.
+pub fn shared_expert_width(scope: &Scope) -> Result<Option<Json>, Error> {
+    const UP: &str = "blk.{i}.ffn_up_shexp.weight";
+    const WIDTH: Dim = Dim::Over(&Dim::Rows(UP), &Dim::KeyOr("expert_shared_count", &Dim::Is(1)));
+    let layer = scope.first_layer_with(UP)?;
+    layer.map(|layer| Ok(WIDTH.of(&scope.at(layer))?.into())).transpose()
+}
+
+/// The limit of the activation, which converters repeat for each block.
+///
+/// # Errors
+/// If the key is no array.
+pub fn swiglu_limit(scope: &Scope) -> Result<Option<Json>, Error> {
+    let limits = scope.metadata().array(&scope.key("swiglu_clamp_exp"))?;
+    Ok(limits.and_then(|limits| limits.get(0)?.as_f64()).map(Json::from))
 }
 
 /// How the router turns scores into weights, where the file says it: classes that know one way do not name it.

@@ -31,6 +31,16 @@ pub struct Spec {
     pub source: &'static str,
 }
 
+impl Spec {
+    /// Whether all that the class shows are stored bytes, in whatever order; else some elements are computed from them.
+    pub fn is_stored(&self) -> bool {
+        fn is_stored(expr: &Expr) -> bool {
+            !matches!(expr, Expr::Map(..) | Expr::OverRoot(..)) && expr.operands().iter().all(is_stored)
+        }
+        self.tensors.iter().copied().flatten().all(|rule| is_stored(&rule.expr))
+    }
+}
+
 /// A fact about a file by which classes of one architecture are told apart.
 #[derive(Clone, Copy, Debug)]
 pub enum Tell {
@@ -101,6 +111,8 @@ pub enum Value {
     Present(&'static str),
     /// Whether the stored tensor is not there.
     Absent(&'static str),
+    /// An object of fields, as config.json itself is one: the config of a part of the model.
+    Fields(&'static [&'static [Field]]),
     /// What no table can say; `None` leaves the field out.
     Derived(fn(&Scope) -> Result<Option<Json>, Error>),
 }
@@ -110,6 +122,8 @@ pub enum Value {
 pub struct Rule {
     /// Hugging Face name; empty for stored tensors that the folder leaves out. `{j}` counts the rule's layers from 0.
     pub hf: &'static str,
+    /// What stands in the folder for `model.` at the start of the name.
+    pub root: &'static str,
     /// How it follows from stored tensors.
     pub expr: Expr,
     /// Whether names lack `.weight` and `.bias`: the rule stands for the weight, and for the bias where it is stored.
@@ -133,6 +147,9 @@ const LAYERS: Dim = Dim::Key("block_count");
 /// How many experts a file has; a dense one has none.
 const EXPERTS: Dim = Dim::KeyOr("expert_count", &Dim::Is(0));
 
+/// Where names of rules begin.
+const MODEL: &str = "model.";
+
 /// A stored weight, and its bias if there is one, under another name. Names lack the suffix.
 pub const fn rename(gguf: &'static str, hf: &'static str) -> Rule {
     rule(hf, Expr::Tensor(gguf))
@@ -147,6 +164,7 @@ pub const fn rule(hf: &'static str, expr: Expr) -> Rule {
 pub const fn exact(hf: &'static str, expr: Expr) -> Rule {
     Rule {
         hf,
+        root: MODEL,
         expr,
         suffixed: false,
         required: true,
@@ -184,6 +202,20 @@ impl Rule {
         Self { only, ..self }
     }
 
+    /// The same rule for a model that is a part of another: what stands for `model.`.
+    pub const fn rooted(self, root: &'static str) -> Self {
+        Self { root, ..self }
+    }
+
+    /// The name in the folder at a scope, without a suffix.
+    pub fn name(&self, scope: &Scope) -> String {
+        let name = scope.name(self.hf);
+        match name.strip_prefix(MODEL) {
+            Some(rest) => format!("{}{rest}", self.root),
+            None => name,
+        }
+    }
+
     /// The same rule with so many parts.
     pub const fn each(self, parts: Dim) -> Self {
         Self { parts, ..self }
@@ -209,6 +241,18 @@ pub const fn all_only<const N: usize>(rules: &[Rule], only: &'static [Tell]) -> 
     let mut i = 0;
     while i < N {
         all[i] = rules[i].only(only);
+        i += 1;
+    }
+    all
+}
+
+/// The same rules for a model that is a part of another: what stands for `model.`.
+pub const fn all_rooted<const N: usize>(rules: &[Rule], root: &'static str) -> [Rule; N] {
+    let mut all = [drop("", ""); N];
+    assert!(rules.len() == N);
+    let mut i = 0;
+    while i < N {
+        all[i] = rules[i].rooted(root);
         i += 1;
     }
     all

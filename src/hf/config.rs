@@ -12,14 +12,23 @@ pub fn json(weights: &Weights, special: &SpecialTokens) -> Map<String, Json> {
         Dtype::F32 => "float32",
         _ => "bfloat16",
     };
+    let tokens = |config: &mut Map<String, Json>| {
+        // Of several that end a text the first: generation_config.json has all of them.
+        let ids =
+            [("bos_token_id", special.bos), ("eos_token_id", special.eos), ("pad_token_id", special.pad)];
+        for (name, id) in ids {
+            config.entry(name).or_insert(id.into());
+        }
+    };
+    if let Some(Json::Object(text)) = config.get_mut("text_config") {
+        tokens(text);
+    }
     let mut set = |name: &str, value: Json| {
         config.entry(name).or_insert(value);
     };
     set("dtype", dtype.into());
     set("torch_dtype", dtype.into()); // transformers 4, candle, mistral.rs
-    set("bos_token_id", special.bos.into());
-    set("eos_token_id", special.eos.into()); // all of them: generation_config.json
-    set("pad_token_id", special.pad.into());
-    set("transformers_version", TRANSFORMERS_VERSION.into());
+    tokens(&mut config);
+    config.insert("transformers_version".into(), TRANSFORMERS_VERSION.into());
     config
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::arch::{self, Renderer};
 use crate::gguf::{Gguf, Value};
 
 /// The JSON of the config layer. Its fields are in Go's order.
@@ -24,26 +25,6 @@ struct Names {
     renderer: &'static str,
     parser: &'static str,
 }
-
-/// An architecture whose prompts Ollama renders with code of its own, whatever templates there are.
-#[derive(Debug)]
-pub struct Renderer {
-    architectures: &'static [&'static str],
-    name: &'static str,
-    /// What ends a turn, where `create` says so.
-    pub stop: &'static [&'static str],
-}
-
-/// Of `createModel`.
-const RENDERERS: &[Renderer] = &[
-    Renderer { architectures: &["gemma4"], name: "gemma4", stop: &["<turn|>"] },
-    Renderer { architectures: &["laguna"], name: "laguna", stop: &[] },
-    Renderer {
-        architectures: &["nemotron_h", "nemotron_h_moe", "nemotron_h_omni"],
-        name: "nemotron-3-nano",
-        stop: &[],
-    },
-];
 
 /// Names of `general.file_type` by number (`fs/ggml/type.go`); numbers that are not here are unknown to Ollama.
 const FILE_TYPES: [(u32, &str); 35] = [
@@ -90,7 +71,7 @@ impl<'a> ConfigLayer<'a> {
     /// Describes a model.
     pub fn of(gguf: &'a Gguf) -> Self {
         let family = architecture(gguf);
-        let names = |r: &Renderer| Names { renderer: r.name, parser: r.name };
+        let names = |r: &'static Renderer| Names { renderer: r.name, parser: r.name };
         // Each product fits (directory.rs); the sum of a hostile file's may not.
         let parameters = gguf.tensors.iter().map(|t| t.dims.iter().product()).fold(0, u64::saturating_add);
         Self {
@@ -108,8 +89,7 @@ impl<'a> ConfigLayer<'a> {
 
 /// The renderer that Ollama has for the model's architecture.
 pub fn renderer(gguf: &Gguf) -> Option<&'static Renderer> {
-    let architecture = architecture(gguf);
-    RENDERERS.iter().find(|r| r.architectures.contains(&architecture))
+    arch::renderer(architecture(gguf))
 }
 
 fn architecture(gguf: &Gguf) -> &str {

@@ -1,5 +1,7 @@
 //! From `f32` to the little-endian bytes of a float dtype.
 
+use half::{bf16, f16};
+
 use super::simd::{Kernels, Ops, kernels};
 use super::{Dtype, Isa};
 
@@ -52,6 +54,15 @@ pub fn overflows(dtype: Dtype, values: &[f32]) -> usize {
     // Counted in 32 bits, as wide as the values: three times as fast as in 64.
     let count = |values: &[f32]| values.iter().map(|value| u32::from(overflows(value))).sum::<u32>();
     values.chunks(1 << 16).map(|values| count(values) as usize).sum()
+}
+
+/// Whether `values` are elements of `dtype` as they are, so that encoding rounds none.
+pub fn is_exact(dtype: Dtype, values: &[f32]) -> bool {
+    match dtype {
+        Dtype::Bf16 => values.iter().all(|&value| bf16::from_f32(value).to_f32() == value),
+        Dtype::F16 => values.iter().all(|&value| f16::from_f32(value).to_f32() == value),
+        _ => true,
+    }
 }
 
 /// Values that a kernel encodes at a time.

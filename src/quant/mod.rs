@@ -29,7 +29,7 @@ mod simd;
 mod ternary;
 
 pub use dtype::Dtype;
-pub use encode::{encode, encode_with, overflows};
+pub use encode::{encode, encode_with, is_exact, overflows};
 pub use float::round_to_odd;
 pub use format::{FORMATS, Format, format};
 pub use refused::refused;

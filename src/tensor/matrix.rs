@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rawrz_vfs::{Error, Source};
 
 use super::leaf::{Leaf, Stored};
+use super::memory::Memory;
 use super::transpose::{TileCache, Transpose};
 use super::{ElementOp, Strides, Target};
-use crate::quant::{Dtype, Format};
+use crate::quant::{Dtype, FORMATS, Format};
 
 /// Rows of equal length, resolved on read. A tensor of one axis is as many rows of one element.
 ///
@@ -59,6 +60,13 @@ impl Matrix {
     pub fn constant(rows: u64, row_len: u64, value: f32) -> Option<Self> {
         rows.checked_mul(row_len)?;
         Some(Self { rows, row_len, body: Body::Constant(value) })
+    }
+
+    /// Whole numbers, a row each. `None` if this engine has no format for them.
+    pub fn integers(numbers: &[i64]) -> Option<Self> {
+        let source = Arc::new(Memory::new(numbers.iter().flat_map(|n| n.to_le_bytes()).collect()));
+        let format = FORMATS.iter().find(|format| format.dtype == Some(Dtype::I64))?;
+        Some(Self::stored(Stored { source, offset: 0, format, rows: numbers.len() as u64, row_len: 1 }))
     }
 
     /// Parts one below the other.
@@ -123,6 +131,7 @@ impl Matrix {
     pub fn split_rows(self, count: u64) -> Option<Vec<Self>> {
         let rows = self.rows.checked_div(count).filter(|rows| rows * count == self.rows)?;
         match self.body {
+            _ if count == 1 => Some(vec![self]),
             Body::Stack(parts) if parts.iter().all(|(_, p)| (p.rows, p.row_len) == (rows, self.row_len)) => {
                 Some(parts.into_iter().map(|(_, part)| part).collect())
             }
@@ -190,7 +199,14 @@ impl Matrix {
                 let each = runs.parts.iter().map(|(start, part)| Some((*start, part.with_op(op)?)));
                 Body::Interleave(Runs { parts: each.collect::<Option<_>>()?, turn: runs.turn })
             }
-            Body::Constant(_) | Body::Transpose(_) => return None,
+            Body::Constant(value) => Body::Constant(match op {
+                ElementOp::Add(c) => value + c,
+                ElementOp::Multiply(c) => value * c,
+                ElementOp::Divide(c) => value / c,
+                // Rounded once, to a dtype that is not known here.
+                ElementOp::LogNegate | ElementOp::Log => return None,
+            }),
+            Body::Transpose(_) => return None,
         };
         Some(Self { body, ..*self })
     }

@@ -6,6 +6,7 @@
 
 mod leaf;
 mod matrix;
+mod memory;
 mod op;
 mod strides;
 mod target;

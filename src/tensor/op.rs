@@ -8,6 +8,8 @@ pub enum ElementOp {
     Add(f32),
     /// `x * c`, in `f32`.
     Multiply(f32),
+    /// `x / c`, in `f32`: of a narrower float that was multiplied by `c`, the float itself.
+    Divide(f32),
     /// `ln(-x)`, in `f64`, rounded once to the dtype: the inverse of `-exp(x)`.
     LogNegate,
     /// `ln(x)`, in `f64`, rounded once to the dtype: the inverse of `exp(x)`.
@@ -20,6 +22,7 @@ impl ElementOp {
         match self {
             Self::Add(c) => values.iter_mut().for_each(|v| *v += c),
             Self::Multiply(c) => values.iter_mut().for_each(|v| *v *= c),
+            Self::Divide(c) => values.iter_mut().for_each(|v| *v /= c),
             Self::LogNegate => values.iter_mut().for_each(|v| *v = narrow(dtype, (-f64::from(*v)).ln())),
             Self::Log => values.iter_mut().for_each(|v| *v = narrow(dtype, f64::from(*v).ln())),
         }

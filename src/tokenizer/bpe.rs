@@ -6,7 +6,7 @@ use super::json::{Decoder, Merges, Model, Normalizer, Pattern, PostProcessor, Pr
 use super::pre::{self, Pieces, Step};
 use super::sentencepiece::{self, Algorithm, Normalization};
 use super::vocabulary::key;
-use super::{Error, Kind, Pair, Source, Vocabulary, spm};
+use super::{Error, Kind, Pair, Quirk, Source, Vocabulary, spm};
 use crate::gguf::Strings;
 
 /// The row of the table that the metadata names.
@@ -84,8 +84,7 @@ pub fn model(source: &Source, vocabulary: &Vocabulary) -> Result<Option<Vec<u8>>
 fn normalizer(source: &Source, row: &pre::PreTokenizer) -> Option<Normalizer> {
     match row.pieces {
         Pieces::Text => Some(spm::spaces()),
-        // GPT-NeoX shares the name of GPT-2's pre-tokenizer, and its class normalises.
-        Pieces::Bytes if row.nfc || source.context.architecture == "gptneox" => Some(Normalizer::Nfc),
+        Pieces::Bytes if row.nfc || source.context.has(Quirk::Nfc) => Some(Normalizer::Nfc),
         Pieces::Bytes | Pieces::Words => None,
     }
 }
@@ -129,8 +128,10 @@ fn post_processor(
         _ => source.add_bos.unwrap_or(row.add_bos),
     };
     let pair = match () {
-        () if source.context.architecture == "modern-bert" => Pair::Shared,
+        () if source.context.has(Quirk::SharedPair) => Pair::Shared,
         () if source.add_sep == Some(true) => Pair::Doubled,
+        // The converter writes `false` where something that is no separator stands between two texts.
+        () if source.add_sep == Some(false) && source.add_eos != Some(true) => Pair::Each,
         () if source.is_encoder => Pair::Shared,
         () => Pair::Each,
     };

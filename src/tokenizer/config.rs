@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::json::AddedToken;
-use super::{Context, Error, Kind, Source, SpecialTokens, TRANSFORMERS_VERSION, Vocabulary, wordpiece};
+use super::{
+    Context, Error, Kind, Quirk, Source, SpecialTokens, TRANSFORMERS_VERSION, Vocabulary, own, wordpiece,
+};
 use crate::gguf::Metadata;
 
 /// Files in the making: path and content.
@@ -15,7 +17,7 @@ type Files = Vec<(String, Vec<u8>)>;
 /// If a key has another type.
 pub fn is_encoder(context: &Context) -> Result<bool, Error> {
     let causal = context.metadata.bool(&format!("{}.attention.causal", context.architecture))?;
-    Ok(causal == Some(false) || context.architecture == "t5encoder")
+    Ok(causal == Some(false) || context.has(Quirk::Encoder))
 }
 
 /// tokenizer_config.json, special_tokens_map.json and the chat templates.
@@ -50,7 +52,9 @@ pub fn tokenizer(source: &Source, vocabulary: &Vocabulary, files: &mut Files) ->
         };
     config.insert("model_input_names".to_owned(), json!(inputs));
     config.extend(source.context.max_length.map(|len| ("model_max_length".to_owned(), len.into())));
-    config.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
+    if own::find(source.model).is_none() {
+        config.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
+    }
     let mut special = special_strings(source, vocabulary);
     config.extend(special.clone());
     if !had_model && matches!(source.model, "llama" | "gemma4") {

@@ -14,7 +14,9 @@ mod error;
 mod index;
 mod json;
 mod original;
+mod own;
 mod pre;
+mod quirk;
 mod sentencepiece;
 mod special;
 mod spm;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 
 pub use error::Error;
 use original::Original;
+pub use quirk::Quirk;
 pub use special::SpecialTokens;
 use template::{Pair, Template};
 use vocabulary::{Kind, Vocabulary};
@@ -58,10 +61,17 @@ pub struct Context<'a> {
     pub metadata: &'a Metadata,
     /// `general.architecture`.
     pub architecture: &'a str,
-    /// `general.name`, or nothing.
-    pub model_name: &'a str,
+    /// What no key tells.
+    pub quirks: Vec<Quirk>,
     /// The context length, in tokens.
     pub max_length: Option<u64>,
+}
+
+impl Context<'_> {
+    /// Whether the model has a quirk.
+    fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
+    }
 }
 
 /// A model's tokenizer as files.
@@ -92,11 +102,14 @@ pub fn build(context: &Context) -> Result<Tokenizer, Error> {
     let model = context.metadata.str("tokenizer.ggml.model")?.unwrap_or("none");
     let reason = match model {
         "none" | "no_vocab" => "the GGUF has none".to_owned(),
-        "rwkv" | "plamo2" | "hybriddna" => {
+        "hybriddna" => {
             format!("tokenizer.ggml.model {model:?} has no equivalent in the tokenizers library")
         }
         "llama" | "gpt2" | "bert" | "t5" | "gemma4" | "whitespace" => return build_files(context, model),
-        _ => return Err(Error::UnknownModel(model.to_owned())),
+        _ => {
+            let own = own::find(model).ok_or_else(|| Error::UnknownModel(model.to_owned()))?;
+            return build_own(context, model, own);
+        }
     };
     without_files(context, &reason)
 }
@@ -107,6 +120,22 @@ fn without_files(context: &Context, reason: &str) -> Result<Tokenizer, Error> {
     let mut files = Vec::new();
     config::generation(context, &special, &mut files)?;
     Ok(Tokenizer { files: shared(files), special, note: Some(format!("no tokenizer files: {reason}")) })
+}
+
+/// The files of a tokenizer whose class is code of the model's repository.
+fn build_own(context: &Context, model: &str, own: &own::Own) -> Result<Tokenizer, Error> {
+    let vocabulary = Vocabulary::read(context.metadata)?;
+    let source = Source::read(context, model, &vocabulary, vocabulary.used())?;
+    let text = (own.text)(context.metadata, &vocabulary)?;
+    let mut files = vec![(own.file.to_owned(), text.into_bytes())];
+    config::tokenizer(&source, &vocabulary, &mut files)?;
+    config::generation(context, &source.special, &mut files)?;
+    let note = format!(
+        "no tokenizer.json: the tokenizers library has nothing like tokenizer.ggml.model {model:?}; {} is for its own class, \
+         which is code of the model's repository",
+        own.file
+    );
+    Ok(Tokenizer { files: shared(files), special: source.special, note: Some(note) })
 }
 
 fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {
@@ -121,7 +150,7 @@ fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {
         "llama" => spm::restore(context, &mut vocabulary)?,
         "gemma4" => spm::restore_unknown(&mut vocabulary),
         "bert" => wordpiece::restore(&mut vocabulary),
-        "t5" if context.architecture.starts_with("t5") => unigram::restore(&mut vocabulary),
+        "t5" if context.has(Quirk::Sentinels) => unigram::restore(&mut vocabulary),
         _ => {}
     }
     let source = Source::read(context, model, &vocabulary, stored)?;
@@ -223,24 +252,15 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether a token takes the white space before it. GGUF has no such flag; llama.cpp knows these by name
-    /// (`llama_vocab::impl::load`, as the next).
+    /// Whether a token takes the white space before it.
     fn strips_left(&self, token: &str) -> bool {
-        let is_mask = |pre: &str| match token {
-            "<mask>" => {
-                ["jina-v2-de", "jina-v2-es", "jina-v2-code"].contains(&pre)
-                    || ["nomic-bert-moe", "jina-bert-v3"].contains(&self.context.architecture)
-            }
-            "[MASK]" => pre == "modern-bert",
-            _ => false,
-        };
-        is_mask(self.context.metadata.str("tokenizer.ggml.pre").ok().flatten().unwrap_or_default())
+        let pre = self.context.metadata.str("tokenizer.ggml.pre").ok().flatten().unwrap_or_default();
+        pre::STRIPS_LEFT.contains(&(pre, token))
+            || token == "<mask>" && self.context.has(Quirk::MaskStripsLeft)
     }
 
     /// Whether a token takes the white space after it.
     fn strips_right(&self, token: &str) -> bool {
-        let name = self.context.model_name.to_ascii_lowercase();
-        let is_phi3 = name.contains("phi-3") || name.contains("phi3");
-        is_phi3 && !["<unk>", "<s>", "<|endoftext|>"].contains(&token)
+        self.context.has(Quirk::AddedStripRight) && !["<unk>", "<s>", "<|endoftext|>"].contains(&token)
     }
 }

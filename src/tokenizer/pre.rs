@@ -56,6 +56,15 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().flat_map(|row| row.names).copied()
 }
 
+/// Tokens that take the white space before them, with the pre-tokenizer where they do. GGUF has no such flag; llama.cpp knows these
+/// by name (`llama_vocab::impl::load`).
+pub const STRIPS_LEFT: &[(&str, &str)] = &[
+    ("jina-v2-de", "<mask>"),
+    ("jina-v2-es", "<mask>"),
+    ("jina-v2-code", "<mask>"),
+    ("modern-bert", "[MASK]"),
+];
+
 /// What most rows are: bytes, no special rule.
 const PLAIN: PreTokenizer = PreTokenizer {
     names: &[],

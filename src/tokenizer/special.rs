@@ -1,6 +1,6 @@
 //! Which ids begin, end, pad and so on.
 
-use super::{Context, Error, Kind, Vocabulary};
+use super::{Context, Error, Kind, Quirk, Vocabulary};
 use crate::gguf::Metadata;
 
 /// Keys that hold the id of a special token. `seperator` is the format's own spelling.
@@ -114,8 +114,7 @@ pub fn complete(context: &Context, model: &str, vocabulary: &Vocabulary) -> Resu
     // The converter writes Gemma's 107 and GLM's by number or name: a key may point at ordinary text.
     let eos = special.eos;
     special.end_of_generation.retain(|&id| Some(id) == eos || is_special(id));
-    if context.architecture.starts_with("hunyuan") {
-        // Its converter took the end of a turn from the first of several ids in generation_config.json, and only from there.
+    if context.has(Quirk::TurnEndsFirst) {
         special.end_of_generation.reverse();
         return Ok(special);
     }
@@ -155,11 +154,11 @@ fn defaults(special: &mut SpecialTokens, model: &str, vocabulary: &Vocabulary) {
     }
 }
 
-/// `<|end|>` ends a channel in gpt-oss, whose turns end in `<|return|>` or `<|call|>`; `</s>` is HTML's strike-through in Gemma.
+/// `<|end|>` ends a channel in gpt-oss, whose turns end in `<|return|>` or `<|call|>`; `</s>` is HTML's strike-through in some.
 fn is_exception(name: &str, context: &Context, vocabulary: &Vocabulary) -> bool {
     match name {
         "<|end|>" => ["<|return|>", "<|call|>"].iter().all(|t| vocabulary.find(t).is_some()),
-        "</s>" => context.architecture.starts_with("gemma"),
+        "</s>" => context.has(Quirk::TagsAreText),
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use super::json::{Decoder, Ids, Merges, Model, Normalizer, Pattern, PreTokenizer, TokenizerJson};
 use super::sentencepiece::{self, Algorithm, Normalization};
 use super::vocabulary::key;
-use super::{Context, Error, Kind, Pair, Source, Vocabulary, special};
+use super::{Context, Error, Kind, Pair, Quirk, Source, Vocabulary, special};
 
 /// What a space is in a vocabulary of text.
 const SPACE: &str = "\u{2581}";
@@ -88,7 +88,7 @@ fn is_symbol(vocabulary: &Vocabulary, text: &str) -> bool {
 /// If finding the merges would take too long.
 pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<TokenizerJson<'a>, Error> {
     let form = Form::of(source)?;
-    let by_id = form.is_rebuilt || form.is_gemma || !vocabulary.scores_differ();
+    let by_id = form.is_rebuilt || source.context.has(Quirk::MergesById) || !vocabulary.scores_differ();
     let mut json = TokenizerJson::new(Model::Bpe {
         dropout: None,
         unk_token: vocabulary.first(Kind::Unknown).map(|id| vocabulary.text(id)),
@@ -142,21 +142,18 @@ struct Form {
     /// folders say nothing of `add_bos_token`, which every older one of this kind does; so the file has `pre` (April 2024)
     /// but not `add_bos_token`.
     is_rebuilt: bool,
-    is_gemma: bool,
 }
 
 impl Form {
     fn of(source: &Source) -> Result<Self, Error> {
-        let Context { metadata, architecture, .. } = *source.context;
+        let metadata = source.context.metadata;
         let is_rebuilt = source.add_bos.is_none() && metadata.str("tokenizer.ggml.pre")?.is_some();
-        let is_gemma = architecture.starts_with("gemma");
         let prefix = match metadata.bool("tokenizer.ggml.add_space_prefix")? {
-            // The converter writes the null that the class has by default, and that means yes, as false.
-            Some(false) if is_rebuilt && architecture.starts_with("ernie4_5") => true,
+            Some(false) if is_rebuilt && source.context.has(Quirk::NullPrefix) => true,
             Some(prefix) => prefix,
             None => true,
         };
-        Ok(Self { prefix, is_rebuilt, is_gemma })
+        Ok(Self { prefix, is_rebuilt })
     }
 }
 

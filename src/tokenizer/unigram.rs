@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::json::{Decoder, Model, Normalizer, PreTokenizer, Scores, TokenizerJson};
 use super::sentencepiece::{self, Algorithm, Normalization};
 use super::vocabulary::key;
-use super::{Error, Kind, Pair, Source, Vocabulary};
+use super::{Error, Kind, Pair, Quirk, Source, Vocabulary};
 use crate::gguf::Array;
 
 /// Gives T5's hundred sentinels back the ids and names that the converter wrote as fillers: they follow the pieces of
@@ -68,7 +68,7 @@ pub fn build<'a>(source: &'a Source, vocabulary: &'a Vocabulary) -> Result<Token
 /// # Errors
 /// If a key has another type.
 pub fn model(source: &Source, vocabulary: &Vocabulary) -> Result<Option<Vec<u8>>, Error> {
-    let Some(scores) = vocabulary.scores().filter(|_| source.context.architecture.starts_with("t5")) else {
+    let Some(scores) = vocabulary.scores().filter(|_| source.context.has(Quirk::Sentinels)) else {
         return Ok(None);
     };
     let flag = |key| source.context.metadata.bool(key);

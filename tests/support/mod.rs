@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod blocks;
 pub mod memory;
 #[cfg(unix)]
 pub mod mounted;
@@ -11,3 +12,4 @@ pub mod ollama;
 pub mod place;
 pub mod probe;
 pub mod rewrite;
+pub mod twins;

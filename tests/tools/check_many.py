@@ -3,7 +3,7 @@
 
     check_many.py [--parts tensors,config,...] [--jobs 2] [--checks CHECK_FOLDER.PY] FOLDER CASE [FOLDER CASE ...]
 
-FOLDER, CASE and the parts are check_folder.py's, whose functions do the checking. One line a part, `CASE PART ok|skip|FAIL note`,
+FOLDER, CASE and the parts are check_folder.py's, whose functions do the checking. A case whose file `parts` names its parts is checked in those. One line a part, `CASE PART ok|skip|FAIL note`,
 where CASE is the directory's name; exit status 1 if any part fails. The order of the lines is that in which the cases finish.
 
 Each case runs in a forked child, so no case sees what another left behind, and a hang or crash costs that case alone.
@@ -16,6 +16,8 @@ DEFAULT_CHECKS = HERE.parent / "fixtures/conformance/check_folder.py"
 PARTS = "tensors,config,tokenizer,output,roundtrip"
 # The slowest case of the corpus takes 10 s; a read that hangs must not hang the run.
 CASE_SECONDS = 180
+# Classes of published configs, and what transformers calls the same.
+ALIASES = {"BailingMoeV3ForCausalLM": "BailingHybridForCausalLM"}
 
 
 def load_checks(path):
@@ -37,6 +39,9 @@ def preload(parts):
             transformers.logging.set_verbosity_error()
             transformers.logging.disable_progress_bar()
             from transformers import AutoConfig, AutoModel, AutoTokenizer  # noqa: F401
+
+            aliases = {published: getattr(transformers, own) for published, own in ALIASES.items()}
+            vars(sys.modules["transformers"]).update(aliases)  # a module that the first class replaces when it is loaded
     if "roundtrip" in parts and (root := os.environ.get("LLAMA_CPP")):
         sys.path[:0] = [root, root + "/gguf-py"]
         with contextlib.suppress(ImportError):
@@ -86,6 +91,12 @@ def check_case(checks, folder, case, parts):
             note = f"{len(bad)} differences; " + "; ".join(bad[:4])
         verdict = "skip" if bad is None else "FAIL" if bad else "ok"
         yield verdict, " ".join(f"{pathlib.Path(case).name} {part} {verdict} {note}".split())[:1000]
+
+
+def parts_of(case, default):
+    """The parts that a case says it has, or the default."""
+    declared = pathlib.Path(case, "parts")
+    return declared.read_text().strip().split(",") if declared.exists() else default
 
 
 def start(checks, folder, case, parts):
@@ -139,7 +150,7 @@ def main():
     for folder, case in zip(a.pairs[::2], a.pairs[1::2]):
         if len(running) >= a.jobs:
             passed &= finish(running)
-        pid, pipe = start(checks, folder, case, parts)
+        pid, pipe = start(checks, folder, case, parts_of(case, parts))
         running[pid] = case, pipe
     while running:
         passed &= finish(running)

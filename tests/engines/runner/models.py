@@ -1,5 +1,5 @@
 """The models, and showing them: by mounts, and as the ordinary folders that mounts are compared with."""
-import contextlib, dataclasses, json, os, pathlib, re, subprocess
+import contextlib, copy, dataclasses, json, os, pathlib, re, subprocess
 
 from .places import CACHE, SHARED
 
@@ -87,7 +87,8 @@ def classic(original, folder):
         if file.name != "config.json":
             (folder / file.name).symlink_to(file)
     config = json.loads((original / "config.json").read_text())
-    rope = config.pop("rope_parameters", None) or {}
+    # Kept as well: classes that are as young as transformers 5 have no classic spelling.
+    rope = copy.deepcopy(config.get("rope_parameters")) or {}
     if "full_attention" in rope:
         config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
         rope = rope["full_attention"]
@@ -95,6 +96,8 @@ def classic(original, folder):
         if field in rope:
             config[field] = rope.pop(field)
     config["rope_scaling"] = None if rope.get("rope_type", "default") == "default" else rope
+    if config["model_type"] == "deepseek_v3":
+        config["topk_method"] = "noaux_tc"  # of transformers 5 there is no other
     if "_sliding_window_pattern" in config:
         config["sliding_window_pattern"] = config["_sliding_window_pattern"]
     (folder / "config.json").write_text(json.dumps(config))

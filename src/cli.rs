@@ -102,7 +102,7 @@ pub struct Mount {
 }
 
 /// How a model is shown.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct View {
     /// Float type that the folder shows: auto (the file's own; bf16 for quantised files), bf16, fp16, fp32
     #[arg(long, value_name = "DTYPE", hide_default_value = true, default_value = "auto")]

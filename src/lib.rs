@@ -18,6 +18,7 @@
 
 pub mod adapter;
 pub mod arch;
+pub mod engines;
 pub mod exactness;
 pub mod export;
 pub mod gguf;

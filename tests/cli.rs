@@ -370,8 +370,29 @@ fn the_sample_is_shown() {
     let inspected: Json = serde_json::from_str(&place.succeed(&[&"inspect", &"--json", &sample])).unwrap();
     assert_eq!(inspected["shown"]["class"], "LlamaForCausalLM");
     assert_eq!(inspected["metadata"]["general.architecture"], "llama");
+    let engines = inspected["shown"]["engines"].as_array().unwrap();
+    assert!(
+        engines.iter().any(|one| one["engine"] == "transformers" && one["evidence"] == "run"),
+        "{engines:?}"
+    );
+    for size in inspected["shown"]["weights"].as_array().unwrap() {
+        let precision = size["precision"].as_str().unwrap();
+        let folder = place.path(precision);
+        place.succeed(&[&"export", &"--no-verify", &"--precision", &precision, &sample, &folder]);
+        assert_eq!(
+            fs::metadata(folder.join("model.safetensors")).unwrap().len(),
+            size["bytes"],
+            "{precision}"
+        );
+    }
     let text = place.succeed(&[&"inspect", &sample]);
-    for part in ["LlamaForCausalLM", "model.layers.1.mlp.down_proj.weight", "blk.1.ffn_down.weight", "Q8_0"] {
+    for part in [
+        "LlamaForCausalLM",
+        "model.layers.1.mlp.down_proj.weight",
+        "blk.1.ffn_down.weight",
+        "Q8_0",
+        "in fp32",
+    ] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
 

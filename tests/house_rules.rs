@@ -31,6 +31,7 @@ const USES: &[(&str, &[&str])] = &[
     ("adapter", &["arch", "gguf"]),
     ("model", &["adapter", "arch", "gguf", "quant", "tensor", "tokenizer"]),
     ("exactness", &["arch", "model"]),
+    ("engines", &[]),
     ("ollama", &["arch", "gguf", "model", "quant", "tokenizer"]),
     ("export", &[]),
     ("hf", &["adapter", "arch", "exactness", "gguf", "model", "quant", "tensor", "tokenizer"]),

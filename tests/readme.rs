@@ -9,7 +9,9 @@ use std::fmt::Write;
 use std::fs;
 
 use rawrz::arch;
+use rawrz::engines::{self, Evidence};
 use rawrz::quant::FORMATS;
+use serde_json::Value as Json;
 use support::probe::root;
 
 /// So many specs are not without a case.
@@ -35,6 +37,9 @@ fn unproven() -> Vec<&'static arch::Spec> {
 fn unproven_list() -> String {
     let names: Vec<_> = unproven().iter().map(|spec| format!("{} ({})", spec.gguf, spec.class)).collect();
     let all = arch::ALL.len();
+    if names.is_empty() {
+        return format!("Each of the {all} classes is proved by a case.\n");
+    }
     format!("{} of the {all} classes have no case yet: {}.\n", names.len(), names.join(", "))
 }
 
@@ -49,12 +54,42 @@ fn types() -> String {
     table
 }
 
+/// The engines of tests/engines/engines.json, with what the table of classes knows of each.
+fn engine_table() -> String {
+    let text = fs::read_to_string(root().join("tests/engines/engines.json")).unwrap();
+    let entries: Vec<Json> = serde_json::from_str(&text).unwrap();
+    let mut table = String::from(
+        "| engine | how | classes run | also listed | what it cannot do |\n|---|---|--:|--:|---|\n",
+    );
+    for entry in &entries {
+        let [name, opens, cannot] = ["name", "opens", "cannot"].map(|key| entry[key].as_str().unwrap());
+        let at = engines::engines().position(|(engine, _)| engine == name);
+        let version = at.and_then(|at| engines::engines().nth(at)).map(|(_, version)| format!(" {version}"));
+        let count = |evidence: Evidence| match at {
+            None => "any".to_owned(),
+            Some(at) => {
+                let cells = engines::rows().filter_map(|(_, mut cells)| cells.nth(at));
+                cells.filter(|cell| *cell == evidence.name()).count().to_string()
+            }
+        };
+        let (run, lists) = (count(Evidence::Run), count(Evidence::Lists));
+        writeln!(table, "| {name}{} | {opens} | {run} | {lists} | {cannot} |", version.unwrap_or_default())
+            .unwrap();
+    }
+    table
+}
+
 #[test]
 fn tables_are_those_of_the_code() {
     let path = root().join("README.md");
     let mut text = fs::read_to_string(&path).unwrap();
     let before = text.clone();
-    let tables = [("architectures", architectures()), ("unproven", unproven_list()), ("types", types())];
+    let tables = [
+        ("architectures", architectures()),
+        ("engines", engine_table()),
+        ("types", types()),
+        ("unproven", unproven_list()),
+    ];
     for (marker, table) in tables {
         let start = format!("<!-- {marker} -->\n");
         let from = text.find(&start).expect("the marker is there") + start.len();

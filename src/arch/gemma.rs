@@ -2,7 +2,7 @@
 
 use super::expr::Expr;
 use super::shared::{ATTENTION, DECODER, MLP};
-use super::spec::{Field, Rule, Spec, Value, field, rename, rule};
+use super::spec::{Field, Rule, Spec, Value, field, omit, rename, rule};
 use crate::tensor::ElementOp;
 
 /// A norm whose weight the converter stored plus one, as the class adds one when it runs.
@@ -32,7 +32,8 @@ pub static SPEC: Spec = Spec {
     class: "GemmaForCausalLM",
     model_type: "gemma",
     strip: "",
-    config: &[DECODER, ACTIVATION],
+    // candle and mistral.rs refuse a Gemma whose config.json has both names of the activation.
+    config: &[DECODER, ACTIVATION, &[omit("hidden_activation")]],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: None,
     proof: &["GemmaForCausalLM"],

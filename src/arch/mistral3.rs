@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::rope_scaling::rope_scaling;
+use super::rope_scaling::{rope_parameters, rope_scaling};
 use super::shared::{DECODER, ENDS, MLP, NORMS, ROPED_ATTENTION};
-use super::spec::{Spec, Value, derived, field};
+use super::spec::{Field, Spec, Value, derived, field};
 use super::{Error, Scope};
 
 pub static SPEC: Spec = Spec {
@@ -13,12 +13,18 @@ pub static SPEC: Spec = Spec {
     class: "Ministral3ForCausalLM",
     model_type: "ministral3",
     strip: "",
-    config: &[DECODER, &[derived("rope_scaling", scaled_queries), field("sliding_window", Value::Null)]],
+    config: &[DECODER, FIELDS],
     tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP],
     loss: None,
     proof: &["Ministral3ForCausalLM"],
     source: "conversion/mistral3.py, llama.cpp 0c1e5709",
 };
+
+static FIELDS: &[Field] = &[
+    derived("rope_scaling", scaled_queries),
+    derived("rope_parameters", |scope| rope_parameters(scope, scaled_queries(scope)?, None)),
+    field("sliding_window", Value::Null),
+];
 
 /// Yarn with Ministral's own fields: queries scaled by position, and the multiplier that the file stores once, as
 /// `mscale` and `mscale_all_dim` are equal in every published model.

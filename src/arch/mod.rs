@@ -270,6 +270,7 @@ pub static ALL: &[&Spec] = &[
     &mamba2::SPEC,
     &maple::SPEC,
     &mellum::SPEC,
+    &mimo2::FUSED_QKV,
     &mimo2::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::dim::Dim;
 use super::expr::Expr;
-use super::rope_scaling::rope_scaling;
+use super::rope_scaling::{rope_parameters, rope_scaling};
 use super::shared::{DECODER, EXPERTS, MLP, QWEN_EXPERTS, SHARED_EXPERT, TRUNK, object};
 use super::spec::{Field, Rule, Spec, Tell, Value, all_over, derived, exact, field, int, rename, rule};
 use super::{Error, Scope};
@@ -228,6 +228,7 @@ pub static EXPERT_FIELDS: &[Field] = &[
 static FIELDS_35: &[Field] = &[
     derived("mtp_num_hidden_layers", |scope| Ok(scope.u64("nextn_predict_layers")?.map(Json::from))),
     derived("rope_scaling", sections),
+    derived("rope_parameters", |scope| rope_parameters(scope, sections(scope)?, rotary_share(scope)?)),
 ];
 
 pub static SPEC: Spec = Spec {

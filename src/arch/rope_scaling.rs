@@ -48,6 +48,27 @@ pub fn rope_scaling(scope: &Scope) -> Result<Option<Json>, Error> {
     }))
 }
 
+/// `rope_parameters`, where transformers 5 keeps what `rope_theta`, `rope_scaling` and `partial_rotary_factor` said. For classes that
+/// no older version has: mlx-lm and mistral.rs look for nothing else there.
+///
+/// # Errors
+/// If a key is of another type.
+pub fn rope_parameters(
+    scope: &Scope,
+    scaling: Option<Json>,
+    share: Option<Json>,
+) -> Result<Option<Json>, Error> {
+    let mut fields = match scaling {
+        Some(Json::Object(fields)) => Json::Object(fields),
+        _ => json!({"rope_type": "default"}),
+    };
+    fields["rope_theta"] = scope.f64("rope.freq_base")?.unwrap_or(10000.0).into();
+    if let Some(share) = share {
+        fields["partial_rotary_factor"] = share;
+    }
+    Ok(Some(fields))
+}
+
 /// Llama 3's scaling where rope turns a part of the head: the factors of what it does not turn are ones.
 ///
 /// # Errors

@@ -1,7 +1,10 @@
 //! What is in a file, and what its folder will hold.
 
+use rawrz::engines::{self, Engine, Evidence};
 use rawrz::exactness::Exactness;
 use rawrz::gguf::Gguf;
+use rawrz::model::{Kind, Precision};
+use rawrz::quant::Dtype;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -10,7 +13,7 @@ use super::folder::Folder;
 use super::ollama::Readers;
 use super::print::{Column, columns, line};
 use super::size::human;
-use crate::cli::Inspect;
+use crate::cli::{Inspect, Tokenizer, View};
 
 /// Characters of a metadata value that are printed. The JSON has them all.
 const VALUE_LEN: usize = 80;
@@ -29,7 +32,7 @@ pub fn run(args: &Inspect) -> Result<(), Failure> {
     };
     match Folder::with_store(&args.source, &args.view, &args.store, Readers::Own) {
         Ok(folder) => {
-            print(Report::new(&folder.model.gguf, Some(Shown::new(&folder)), None));
+            print(Report::new(&folder.model.gguf, Some(Shown::new(&folder, args)), None));
             Ok(())
         }
         Err(failure) => {
@@ -60,7 +63,9 @@ struct Shown<'a> {
     model_type: Option<&'a str>,
     dtype: Option<&'a str>,
     parameters: u64,
+    weights: Vec<Size>,
     exactness: Option<String>,
+    engines: Vec<Known>,
     note: Option<&'a str>,
     folder: Vec<File>,
     tensors: Vec<Tensor<'a>>,
@@ -70,6 +75,21 @@ struct Shown<'a> {
 struct File {
     path: String,
     bytes: u64,
+}
+
+/// What the weights files take in a precision.
+#[derive(Serialize)]
+struct Size {
+    precision: &'static str,
+    bytes: u64,
+}
+
+/// An engine that is known to load the class.
+#[derive(Serialize)]
+struct Known {
+    engine: &'static str,
+    version: &'static str,
+    evidence: &'static str,
 }
 
 /// A stored type.
@@ -90,7 +110,7 @@ struct Tensor<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(folder: &'a Folder) -> Self {
+    fn new(folder: &'a Folder, args: &Inspect) -> Self {
         let model = &folder.model;
         let weights = model.weights.as_ref();
         let tensor = |t: &'a rawrz::tensor::VirtualTensor| Tensor {
@@ -106,7 +126,9 @@ impl<'a> Shown<'a> {
             model_type: weights.map(|w| w.spec.model_type),
             dtype: weights.map(|w| w.dtype.name()),
             parameters: tensors.iter().map(|t| t.shape.iter().product::<u64>()).sum(),
+            weights: weights.map(|_| sizes(args)).unwrap_or_default(),
             exactness: Exactness::of(model).map(|exactness| exactness.to_string()),
+            engines: known(folder).into_iter().map(Known::from).collect(),
             note: model.tokenizer.note.as_deref(),
             folder: files.map(|f| File { path: f.path.display().to_string(), bytes: f.len }).collect(),
             tensors,
@@ -121,7 +143,15 @@ impl<'a> Shown<'a> {
             _ => line("shown as    a vocabulary without weights"),
         }
         line(format_args!("parameters  {}", self.parameters));
-        for (label, note) in [("exactness  ", self.exactness.as_deref()), ("note       ", self.note)] {
+        let sizes: Vec<_> =
+            self.weights.iter().map(|s| format!("{} in {}", human(s.bytes), s.precision)).collect();
+        let notes = [
+            ("weights    ", (!sizes.is_empty()).then(|| sizes.join(", "))),
+            ("exactness  ", self.exactness.clone()),
+            ("engines    ", self.engines_text()),
+            ("note       ", self.note.map(str::to_owned)),
+        ];
+        for (label, note) in notes {
             if let Some(note) = note {
                 line(format_args!("{label} {note}"));
             }
@@ -129,6 +159,44 @@ impl<'a> Shown<'a> {
         let rows = self.folder.iter().map(|f| [f.path.clone(), human(f.bytes)]);
         line(format_args!("\n{}", columns([Column::Left("FILE"), Column::Right("SIZE")], rows)));
     }
+
+    /// Those that tests ran, and those that list the class.
+    fn engines_text(&self) -> Option<String> {
+        let told = [(Evidence::Run, "give the same output in tests"), (Evidence::Lists, "list the class")];
+        let told = told.map(|(evidence, what)| {
+            let known = self.engines.iter().filter(|e| e.evidence == evidence.name());
+            let names: Vec<_> = known.map(|e| format!("{} {}", e.engine, e.version)).collect();
+            (!names.is_empty()).then(|| format!("{} {what}", names.join(", ")))
+        });
+        let told: Vec<_> = told.into_iter().flatten().collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+impl From<Engine> for Known {
+    fn from(engine: Engine) -> Self {
+        Self { engine: engine.name, version: engine.version, evidence: engine.evidence.name() }
+    }
+}
+
+/// The engines for a folder's class. An adapter is loaded upon its base, not by its class.
+fn known(folder: &Folder) -> Vec<Engine> {
+    match &folder.model.weights {
+        Some(weights) if weights.kind == Kind::Model => engines::known(weights.spec.class),
+        _ => Vec::new(),
+    }
+}
+
+/// What the weights files would take in each precision.
+fn sizes(args: &Inspect) -> Vec<Size> {
+    let size = |(precision, dtype)| {
+        let view = View { precision: Precision::As(dtype), tokenizer: Tokenizer::None, ..args.view.clone() };
+        // A precision whose files would have too large a header is left out.
+        let files = Folder::open(&args.source, &view).ok()?.files();
+        let weights = files.iter().filter(|f| f.path.extension().is_some_and(|e| e == "safetensors"));
+        Some(Size { precision, bytes: weights.map(|f| f.len).sum() })
+    };
+    [("bf16", Dtype::Bf16), ("fp16", Dtype::F16), ("fp32", Dtype::F32)].into_iter().filter_map(size).collect()
 }
 
 impl<'a> Report<'a> {

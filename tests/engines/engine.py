@@ -1,26 +1,35 @@
 """What the scripts of the engines share: the fixed inputs, and how results are told.
 
-    with_ENGINE.py [--load] FOLDER...
+    with_ENGINE.py [--load] [--text TEXT] FOLDER...
+    with_ENGINE.py --knows < CLASSES.json
 
 Each folder is opened as the engine's users do, in a fork of its own (what takes longest is importing the engine), and for each
 one JSON object is printed: {engine, version, output: {tokens, values}, load_seconds, peak_rss}, or {error}.
+
+--load    no more than loading
+--text    another input for the tokenizer
+--knows   instead: which classes of [{class, model_type}] the engine's own registry has, {engine, version, classes}
 """
-import importlib.metadata, json, os, pathlib, signal, sys, time, traceback
+import argparse, importlib.metadata, json, os, pathlib, signal, sys, time, traceback
 
 TEXT = "The quick brown fox jumps over 13 lazy dogs."
 # Within the smallest vocabulary of the corpus, 448; the same as in examples/candle.
 TOKENS = [5, 42, 300, 7, 99, 21, 180, 64]
 NEW_TOKENS = 16
-FOLDER_SECONDS = 240
+FOLDER_SECONDS = 600
 
 
 def config(folder):
     return json.loads((pathlib.Path(folder) / "config.json").read_text())
 
 
+def is_generator(name):
+    """Whether the class makes text; the others make embeddings."""
+    return name.endswith(("ForCausalLM", "LMHeadModel"))
+
+
 def generates(folder):
-    """Whether the folder's class makes text; the others make embeddings."""
-    return config(folder)["architectures"][0].endswith(("ForCausalLM", "LMHeadModel"))
+    return is_generator(config(folder)["architectures"][0])
 
 
 def has_tokenizer(folder):
@@ -42,30 +51,35 @@ def peak_rss():
             return int(line.split()[1]) * 1024
 
 
-def main(engine, package, load, use, prepare=lambda folder: None):
+def main(engine, version, load, use, prepare=lambda folder: None, knows=None):
     """Opens each folder with `load`, and has `use` make {tokens, values} of what that returns, but for `--load`.
 
-    `load` returns when every weight has been read; what an engine imports only when it sees a folder is `prepare`'s.
+    `version` is that of the package of this name, or what it returns. `load` returns when every weight has been read; what an engine
+    imports only when it sees a folder is `prepare`'s. `knows` tells of a class and a model_type whether the engine has it.
     """
-    arguments = sys.argv[1:]
-    only_load = "--load" in arguments
+    global TEXT
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--load", action="store_true")
+    parser.add_argument("--text", default=TEXT)
+    parser.add_argument("--knows", action="store_true")
+    parser.add_argument("folders", nargs="*")
+    arguments = parser.parse_args()
+    TEXT = arguments.text
+    told = {"engine": engine, "version": version() if callable(version) else importlib.metadata.version(version)}
 
     def report(folder):
         prepare(folder)
         start = time.perf_counter()
         model = load(folder)
         load_seconds = time.perf_counter() - start
-        return {
-            "engine": engine,
-            "version": importlib.metadata.version(package),
-            "output": None if only_load else use(folder, model),
-            "load_seconds": load_seconds,
-            "peak_rss": peak_rss(),
-        }
+        output = None if arguments.load else use(folder, model)
+        return told | {"output": output, "load_seconds": load_seconds, "peak_rss": peak_rss()}
 
-    for folder in arguments:
-        if folder != "--load":
-            forked(lambda: report(folder))
+    if arguments.knows:
+        asked = json.load(sys.stdin)
+        print(json.dumps(told | {"classes": [one["class"] for one in asked if knows(one["class"], one["model_type"])]}))
+    for folder in arguments.folders:
+        forked(lambda: report(folder))
 
 
 def forked(report):

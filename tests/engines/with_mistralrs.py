@@ -1,8 +1,12 @@
 """mistral.rs on a folder: a greedy answer, with the probabilities of what it might have said."""
-import pathlib
+import json, pathlib, tempfile
 
 import engine
 from mistralrs import ChatCompletionRequest, CompletionRequest, Runner, Which
+
+
+def load(folder):
+    return Runner(which=Which.Plain(model_id=folder))
 
 
 def use(folder, runner):
@@ -24,4 +28,19 @@ def use(folder, runner):
     return {"tokens": [one.token for one in said] + [choice.message.content], "values": values}
 
 
-engine.main("mistral.rs", "mistralrs", lambda folder: Runner(which=Which.Plain(model_id=folder)), use)
+def knows(name, model_type):
+    """Its registry cannot be read, but it names a class that it lacks before it looks at anything else."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = {"architectures": [name], "model_type": model_type}
+        (pathlib.Path(folder) / "config.json").write_text(json.dumps(config))
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            (pathlib.Path(folder) / file).write_text("{}")
+        (pathlib.Path(folder) / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+        try:
+            load(folder)
+        except Exception as error:
+            return "Unsupported Hugging Face" not in str(error)
+        return True
+
+
+engine.main("mistral.rs", "mistralrs", load, use, knows=knows)

@@ -1,8 +1,11 @@
 """mlx_lm.load on a folder."""
+import importlib.util
+
 import engine
 import mlx.core as mx
 import mlx_lm
 from mlx_lm.generate import generate_step
+from mlx_lm.utils import MODEL_REMAPPING
 from transformers import AutoTokenizer, PreTrainedTokenizerFast  # noqa: F401: what mlx_lm.load would import
 
 
@@ -21,4 +24,10 @@ def use(_, loaded):
     return {"tokens": tokens, "values": values.tolist()}
 
 
-engine.main("mlx-lm", "mlx-lm", load, use)
+def knows(name, model_type):
+    """It asks for a module of the model_type's name, and takes every class for one that makes text."""
+    module = f"mlx_lm.models.{MODEL_REMAPPING.get(model_type, model_type)}"
+    return engine.is_generator(name) and importlib.util.find_spec(module) is not None
+
+
+engine.main("mlx-lm", "mlx-lm", load, use, knows=knows)

@@ -1,6 +1,7 @@
 """SentenceTransformer on a folder: which modules follow the encoder is the folder's to say."""
 import engine
 from sentence_transformers import SentenceTransformer
+from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 
 
 def load(folder):
@@ -16,4 +17,8 @@ def use(_, model):
     return {"tokens": [], "values": values.astype(float).flatten().tolist()}
 
 
-engine.main("sentence-transformers", "sentence-transformers", load, use)
+def knows(name, _):
+    return any(name in ([names] if isinstance(names, str) else names) for names in MODEL_MAPPING_NAMES.values())
+
+
+engine.main("sentence-transformers", "sentence-transformers", load, use, knows=knows)

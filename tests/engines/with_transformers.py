@@ -1,6 +1,7 @@
 """AutoModelForCausalLM (or AutoModel) and AutoTokenizer on a folder."""
 import engine
 import torch
+import transformers
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 
@@ -21,12 +22,12 @@ def load(folder):
 
 
 @torch.no_grad()
-def use(folder, loaded):
+def use(_, loaded):
     model, tokenizer = loaded
     ids = tokenizer(engine.TEXT).input_ids if tokenizer else engine.TOKENS
     input_ids = torch.tensor([ids])
     out = model(input_ids)
-    if not engine.generates(folder):
+    if not model.can_generate():
         return {"tokens": ids, "values": out.last_hidden_state[0].float().flatten().tolist()}
     new = model.generate(
         input_ids,
@@ -35,7 +36,13 @@ def use(folder, loaded):
         min_new_tokens=engine.NEW_TOKENS,
         max_new_tokens=engine.NEW_TOKENS,
     )
-    return {"tokens": new[0].tolist(), "values": out.logits[0, -1].float().tolist()}
+    said = tokenizer.decode(new[0, len(ids) :]) if tokenizer else None
+    return {"tokens": new[0].tolist(), "values": out.logits[0, -1].float().tolist(), "said": said}
 
 
-engine.main("transformers", "transformers", load, use, prepare)
+def knows(name, _):
+    return name in dir(transformers)
+
+
+if __name__ == "__main__":
+    engine.main("transformers", "transformers", load, use, prepare, knows)

@@ -43,16 +43,10 @@ static FIELDS: &[Field] = &[
 ];
 
 const SPARSE: &[Tell] = &[ROUTED];
-const SEPARATE: &[Tell] = &[Tell::Not(&Tell::Tensor("blk.{i}.attn_qkv.weight"))];
-const FUSED: &[Tell] = &[Tell::Tensor("blk.{i}.attn_qkv.weight")];
 
 static LAYERS: &[Rule] = &[
     rename("blk.{i}.attn_norm", "model.layers.{i}.input_layernorm").over(TRUNK),
     rename("blk.{i}.ffn_norm", "model.layers.{i}.post_attention_layernorm").over(TRUNK),
-    rename("blk.{i}.attn_q", "model.layers.{i}.self_attn.q_proj").only(SEPARATE).over(TRUNK),
-    rename("blk.{i}.attn_k", "model.layers.{i}.self_attn.k_proj").only(SEPARATE).over(TRUNK),
-    rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj").only(SEPARATE).over(TRUNK),
-    rename("blk.{i}.attn_qkv", "model.layers.{i}.self_attn.qkv_proj").only(FUSED).over(TRUNK),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj").over(TRUNK),
     exact("model.layers.{i}.self_attn.attention_sink_bias", Expr::Tensor("blk.{i}.attn_sinks.weight"))
         .over(TRUNK)
@@ -82,15 +76,27 @@ const fn next(gguf: &'static str, hf: &'static str) -> Rule {
 
 const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 
+/// Attention, of the trunk and of what predicts, in tensors of their own.
+static SPLIT: &[Rule] = &[
+    rename("blk.{i}.attn_q", "model.layers.{i}.self_attn.q_proj").over(TRUNK),
+    rename("blk.{i}.attn_k", "model.layers.{i}.self_attn.k_proj").over(TRUNK),
+    rename("blk.{i}.attn_v", "model.layers.{i}.self_attn.v_proj").over(TRUNK),
+    next("blk.{i}.attn_q", "model.mtp.layers.{j}.self_attn.q_proj"),
+    next("blk.{i}.attn_k", "model.mtp.layers.{j}.self_attn.k_proj"),
+    next("blk.{i}.attn_v", "model.mtp.layers.{j}.self_attn.v_proj"),
+];
+
+/// Rows of the queries, the keys, the values: of shards in FP8, which have them in turn, the converter has made this.
+static FUSED: &[Rule] = &[
+    rename("blk.{i}.attn_qkv", "model.layers.{i}.self_attn.qkv_proj").over(TRUNK),
+    next("blk.{i}.attn_qkv", "model.mtp.layers.{j}.self_attn.qkv_proj"),
+];
+
 static NEXT_TOKENS: &[Rule] = &[
     next("blk.{i}.nextn.enorm", "model.mtp.layers.{j}.enorm"),
     next("blk.{i}.nextn.hnorm", "model.mtp.layers.{j}.hnorm"),
     next("blk.{i}.nextn.eh_proj", "model.mtp.layers.{j}.eh_proj"),
     next("blk.{i}.attn_norm", "model.mtp.layers.{j}.input_layernorm"),
-    next("blk.{i}.attn_q", "model.mtp.layers.{j}.self_attn.q_proj").only(SEPARATE),
-    next("blk.{i}.attn_k", "model.mtp.layers.{j}.self_attn.k_proj").only(SEPARATE),
-    next("blk.{i}.attn_v", "model.mtp.layers.{j}.self_attn.v_proj").only(SEPARATE),
-    next("blk.{i}.attn_qkv", "model.mtp.layers.{j}.self_attn.qkv_proj").only(FUSED),
     next("blk.{i}.attn_output", "model.mtp.layers.{j}.self_attn.o_proj"),
     exact("model.mtp.layers.{j}.self_attn.attention_sink_bias", Expr::Tensor("blk.{i}.attn_sinks.weight"))
         .over(NEXT)
@@ -118,7 +124,7 @@ pub static SPEC: Spec = Spec {
     model_type: "mimo_v2_flash",
     strip: "",
     config: &[DECODER, FIELDS, KINDS],
-    tensors: &[ENDS, LAYERS, NEXT_TOKENS],
+    tensors: &[ENDS, LAYERS, SPLIT, NEXT_TOKENS],
     loss: None,
     proof: &["MiMoV2FlashForCausalLM"],
     source: SOURCE,
@@ -132,7 +138,7 @@ pub static FUSED_QKV: Spec = Spec {
     model_type: "mimo_v2",
     strip: "",
     config: &[DECODER, FIELDS, &[field("attention_projection_layout", Value::Str("fused_qkv"))]],
-    tensors: &[ENDS, LAYERS, NEXT_TOKENS],
+    tensors: &[ENDS, LAYERS, FUSED, NEXT_TOKENS],
     loss: Some("the vision and audio towers, which are in files of their own, where the original has any"),
     proof: &["MiMoV2ForCausalLM"],
     source: SOURCE,

@@ -176,6 +176,20 @@ fn specs_say_where_they_are_from() {
     }
 }
 
+/// A verb is not trusted for its name: it has a twin, or a case of one, in src/arch/expr/twins.rs.
+#[test]
+fn every_verb_has_a_twin() {
+    let text = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (verbs, twins) = (text("src/arch/expr.rs"), text("src/arch/expr/twins.rs"));
+    let body = verbs.split("pub enum Expr {").nth(1).unwrap().split("\n}").next().unwrap();
+    let names = body.lines().filter_map(|line| line.trim().split_once('(')).map(|(name, _)| name);
+    let names: Vec<_> = names.filter(|name| name.chars().all(char::is_alphanumeric)).collect();
+    assert!(names.contains(&"Tensor") && names.len() > 10);
+    for name in names {
+        assert!(twins.contains(&format!("Expr::{name}(")), "the verb {name} has no twin");
+    }
+}
+
 /// Adding an architecture is one file and its lines in the list.
 #[test]
 fn every_architecture_file_is_in_the_list() {

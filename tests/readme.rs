@@ -37,6 +37,9 @@ fn unproven() -> Vec<&'static arch::Spec> {
 fn unproven_list() -> String {
     let names: Vec<_> = unproven().iter().map(|spec| format!("{} ({})", spec.gguf, spec.class)).collect();
     let all = arch::ALL.len();
+    if names.is_empty() {
+        return format!("Each of the {all} classes is proved by a case.\n");
+    }
     format!("{} of the {all} classes have no case yet: {}.\n", names.len(), names.join(", "))
 }
 

@@ -19,6 +19,6 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ROPED_ATTENTION, UNGATED_MLP, ROPE_FACTORS],
     loss: None,
-    proof: &["ArceeForCausalLM"],
+    proof: &["ArceeForCausalLM", "arcee-fused"],
     source: "conversion/llama.py, class ArceeModel, llama.cpp 0c1e5709",
 };

@@ -1,5 +1,7 @@
 //! Ling 2 and Ring 2.
 
+use serde_json::Value as Json;
+
 use super::dim::Dim;
 use super::expr::Expr;
 use super::shared::{
@@ -13,6 +15,9 @@ static FIELDS: &[Field] = &[
     int("num_experts_per_tok", "expert_used_count"),
     int("num_shared_experts", "expert_shared_count"),
     int("moe_intermediate_size", "expert_feed_forward_length"),
+    derived("moe_shared_expert_intermediate_size", |scope| {
+        Ok(scope.u64("expert_shared_feed_forward_length")?.map(Json::from))
+    }),
     field("n_group", Value::Dim(Dim::KeyOr("expert_group_count", &Dim::Is(1)))),
     field("topk_group", Value::Dim(Dim::KeyOr("expert_group_used_count", &Dim::Is(1)))),
     field("first_k_dense_replace", Value::Dim(Dim::KeyOr("leading_dense_block_count", &Dim::Is(0)))),

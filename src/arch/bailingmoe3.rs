@@ -101,7 +101,7 @@ pub static SPEC: Spec = Spec {
         NEXTN,
     ],
     loss: None,
-    proof: &["BailingMoeV3ForCausalLM"],
+    proof: &["BailingMoeV3ForCausalLM", "ling3-next-token"],
     source: "conversion/bailingmoe3.py, class BailingMoeV3Model, llama.cpp 0c1e5709",
 };
 

@@ -217,7 +217,7 @@ pub static DISTILBERT: Spec = Spec {
     config: &[DISTIL_FIELDS],
     tensors: &[DISTIL_BARE],
     loss: None,
-    proof: &["DistilBertModel"],
+    proof: &["DistilBertModel", "distilbert-fused"],
     ..BERT
 };
 

@@ -110,7 +110,7 @@ pub static SPEC: Spec = Spec {
     loss: Some(
         "the packed form of its weights, which are shown as plain numbers, and the layers that predict further tokens",
     ),
-    proof: &[],
+    proof: &["DeepseekV4ForCausalLM"],
     source: "conversion/deepseek.py, class DeepseekV4Model, llama.cpp 0c1e5709",
 };
 

@@ -114,6 +114,6 @@ pub static SPEC: Spec = Spec {
         NEXT_TOKEN,
     ],
     loss: Some("the vision and audio towers, which are in a file of their own"),
-    proof: &[],
+    proof: &["Dots3NoteForCausalLM"],
     source: "conversion/dots3.py, class Dots3NoteModel, llama.cpp 0c1e5709",
 };

@@ -7,7 +7,7 @@ use super::shared::{
     ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, NORMS, QK_NORMS, ROPE_FACTORS, SHARED_EXPERTS, SPARSE_EXPERTS,
     TRUNK, WINDOW, mlp_layer_types, predicting_layers,
 };
-use super::spec::{Field, Rule, Spec, Value, derived, drop, exact, field, int, rename};
+use super::spec::{Field, Rule, Spec, Value, all_over, derived, drop, exact, field, int, rename};
 
 static FIELDS: &[Field] = &[
     field("layer_types", Value::LayerTypes(4)),
@@ -32,6 +32,36 @@ static CORRECTION: &[Rule] =
 const PREDICTING: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 const COPY: &str = "every block that predicts has its own copy of one tensor";
 
+static TRUNK_NORMS: [Rule; 2] = all_over(NORMS, TRUNK);
+static TRUNK_ATTENTION: [Rule; 4] = all_over(ATTENTION, TRUNK);
+static TRUNK_QK_NORMS: [Rule; 2] = all_over(QK_NORMS, TRUNK);
+static TRUNK_MLP: [Rule; 3] = all_over(DENSE_MLP, TRUNK);
+
+const fn predicting<const N: usize>(rules: [Rule; N]) -> [Rule; N] {
+    let mut all = rules;
+    let mut i = 0;
+    while i < N {
+        all[i] = rules[i].over(PREDICTING).from(TRUNK);
+        i += 1;
+    }
+    all
+}
+
+/// A predicting block, which is dense: of one with experts the converter makes none.
+static PREDICTING_LAYER: [Rule; 11] = predicting([
+    rename("blk.{i}.attn_norm", "mtp.layers.{j}.input_layernorm"),
+    rename("blk.{i}.ffn_norm", "mtp.layers.{j}.post_attention_layernorm"),
+    rename("blk.{i}.attn_q", "mtp.layers.{j}.self_attn.q_proj"),
+    rename("blk.{i}.attn_k", "mtp.layers.{j}.self_attn.k_proj"),
+    rename("blk.{i}.attn_v", "mtp.layers.{j}.self_attn.v_proj"),
+    rename("blk.{i}.attn_output", "mtp.layers.{j}.self_attn.o_proj"),
+    rename("blk.{i}.attn_q_norm", "mtp.layers.{j}.self_attn.q_norm"),
+    rename("blk.{i}.attn_k_norm", "mtp.layers.{j}.self_attn.k_norm"),
+    rename("blk.{i}.ffn_gate", "mtp.layers.{j}.mlp.gate_proj"),
+    rename("blk.{i}.ffn_up", "mtp.layers.{j}.mlp.up_proj"),
+    rename("blk.{i}.ffn_down", "mtp.layers.{j}.mlp.down_proj"),
+]);
+
 /// The projection and norms that all predicting blocks share; the converter wrote them to each.
 static PREDICTION: &[Rule] = &[
     rename("blk.{i}.nextn.eh_proj", "mtp.fc").over(PREDICTING).from(TRUNK).optional(),
@@ -53,14 +83,15 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, WINDOW, FIELDS],
     tensors: &[
         ENDS,
-        NORMS,
-        ATTENTION,
-        QK_NORMS,
-        DENSE_MLP,
+        &TRUNK_NORMS,
+        &TRUNK_ATTENTION,
+        &TRUNK_QK_NORMS,
+        &TRUNK_MLP,
         GATE,
         CORRECTION,
         SPARSE_EXPERTS,
         SHARED_EXPERTS,
+        &PREDICTING_LAYER,
         PREDICTION,
         ROPE_FACTORS,
     ],

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dim::Dim;
-use super::{Error, Scope, fused};
+use super::{Error, Scope, alibi, fused};
 use crate::gguf::Tensor;
 use crate::tensor::{ElementOp, Matrix, Stored, Strides, TileCache};
 
@@ -153,7 +153,7 @@ impl Expr {
             Self::Slopes(heads) => {
                 let heads = heads.of(&at.scope)?;
                 let most = at.scope.f64("attention.max_alibi_bias")?.unwrap_or(8.0);
-                let rows = slopes(heads, most).ok_or_else(misfit)?.into_iter();
+                let rows = alibi::slopes(heads, most).ok_or_else(misfit)?.into_iter();
                 let rows = rows.map(|slope| Matrix::constant(1, 1, slope)).collect::<Option<_>>();
                 let matrix = rows.and_then(Matrix::stack).ok_or_else(misfit)?;
                 Ok(Shaped { shape: vec![heads, 1], matrix })
@@ -204,15 +204,6 @@ impl Expr {
         };
         value.ok_or_else(misfit)
     }
-}
-
-/// Halving steps over as many heads as a power of two holds; the rest lie between the first of them.
-fn slopes(heads: u64, most: f64) -> Option<Vec<f32>> {
-    const MOST_HEADS: u64 = 1 << 16;
-    let power = 1 << heads.checked_ilog2().filter(|_| heads <= MOST_HEADS)?;
-    let slope = |n: u64, of: u64| (-most * (n + 1) as f64 / of as f64).exp2() as f32;
-    let between = (0..heads - power).map(|n| slope(2 * n, 2 * power));
-    Some((0..power).map(|n| slope(n, power)).chain(between).collect())
 }
 
 fn concat(parts: Vec<Shaped>) -> Option<Shaped> {
@@ -415,7 +406,7 @@ fn transpose(of: Shaped, at: &Evaluation) -> Option<Shaped> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Matrix, Shaped, doubled, slopes};
+    use super::{Matrix, Shaped, doubled};
 
     #[test]
     fn doubling_ends_where_f32_does() {
@@ -423,14 +414,5 @@ mod tests {
         assert!(doubled(one(), 127).is_some());
         assert!(doubled(one(), 128).is_none());
         assert!(doubled(one(), u64::MAX).is_none());
-    }
-
-    /// The numbers of the reference implementation.
-    #[test]
-    fn slopes_are_those_of_the_paper() {
-        assert_eq!(slopes(4, 8.0).unwrap(), [0.25, 0.0625, 0.015625, 0.00390625]);
-        assert_eq!(slopes(6, 8.0).unwrap(), [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]);
-        assert_eq!(slopes(0, 8.0), None);
-        assert_eq!(slopes(u64::MAX, 8.0), None);
     }
 }

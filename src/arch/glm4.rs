@@ -39,7 +39,7 @@ pub static VISION: Spec = Spec {
     config: &[DECODER, OWN_HEAD_DIM, PARTIAL_ROTARY, FIELDS],
     tensors: &[ENDS, NORMS, HALVED_ATTENTION, FUSED_MLP, NEXTN, ROPE_FACTORS],
     loss: None,
-    proof: &["glm4-vision"],
+    proof: &["glm4-vision", "glm-ocr"],
     source: "conversion/glm.py, Glm4Model.normal_to_neox, llama.cpp 0c1e5709",
 };
 

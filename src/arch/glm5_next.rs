@@ -3,31 +3,30 @@
 
 use serde_json::{Value as Json, json};
 
-use super::deepseek2::{MIXTURE, MLA, MLA_ATTENTION};
-use super::dim::Dim;
+use super::deepseek2::{MIXTURE, MLA};
 use super::expr::Expr;
 use super::glm_dsa::{INDEXER, indexer_types};
+use super::kda::{A_LOG, LINEAR};
+use super::kimi_linear::{COMPRESSED_ATTENTION, DELTA, FORGET_GATE};
 use super::shared::{
-    ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, HEADS, NEXTN, NORMS, SCORE_CORRECTION, SHARED_EXPERTS,
+    DECODER, DENSE_MLP, ENDS, GATE, HEADS, NEXTN, NO_TOWER, NORMS, SCORE_CORRECTION, SHARED_EXPERTS,
     SPARSE_EXPERTS, mlp_layer_types, object, swiglu_limit,
 };
 use super::spec::{
-    Field, Rule, Spec, Tell, Value, all_only, all_rooted, derived, exact, field, int, number, omit, rename,
+    Field, Rule, Spec, Tell, Value, all_rooted, derived, exact, field, int, number, omit, rename,
 };
-use super::ssm::A_LOG;
 use super::{Error, Scope};
 
 const ROOT: &str = "model.language_model.";
-const DELTA: Tell = Tell::Tensor("blk.{i}.ssm_a");
-const LINEAR: &[Tell] = &[DELTA];
-const FULL: &[Tell] = &[Tell::Not(&DELTA)];
 
 static TEXT: &[Field] = &[
     field("model_type", Value::Str("glm5_next_text")),
     omit("rope_theta"),
     omit("rope_scaling"),
     field("mla_use_nope", Value::Bool(true)),
-    field("attention_bias", Value::Bool(false)), // no slot of the file could hold one
+    derived("attention_bias", |scope| {
+        Ok(Some(scope.first_layer_with("blk.{i}.attn_kv_a_mqa.bias")?.is_some().into()))
+    }),
     derived("layer_types", layer_types),
     derived("linear_attn_config", delta),
     int("index_n_heads", "attention.indexer.head_count"),
@@ -53,31 +52,14 @@ static FIELDS: &[Field] = &[
     field("tie_word_embeddings", Value::Absent("output.weight")),
 ];
 
-/// A depthwise convolution, stored with axes of one around its channels.
-macro_rules! convolution {
-    ($stored:literal) => {
-        Expr::Reshape(&Expr::Tensor($stored), &[Dim::Rows($stored), Dim::Is(1), Dim::RowLen($stored)])
-    };
-}
-
-static DELTA_ATTENTION: [Rule; 11] = all_only(
-    &all_rooted::<11>(
-        &[
-            exact("model.layers.{i}.self_attn.A_log", A_LOG),
-            exact("model.layers.{i}.self_attn.dt_bias", Expr::Tensor("blk.{i}.ssm_dt.bias")),
-            exact("model.layers.{i}.self_attn.q_conv1d.weight", convolution!("blk.{i}.ssm_conv1d_q.weight")),
-            exact("model.layers.{i}.self_attn.k_conv1d.weight", convolution!("blk.{i}.ssm_conv1d_k.weight")),
-            exact("model.layers.{i}.self_attn.v_conv1d.weight", convolution!("blk.{i}.ssm_conv1d_v.weight")),
-            rename("blk.{i}.ssm_f_a", "model.layers.{i}.self_attn.f_a_proj"),
-            rename("blk.{i}.ssm_f_b", "model.layers.{i}.self_attn.f_b_proj"),
-            rename("blk.{i}.ssm_g_a", "model.layers.{i}.self_attn.g_a_proj"),
-            rename("blk.{i}.ssm_g_b", "model.layers.{i}.self_attn.g_b_proj"),
-            rename("blk.{i}.ssm_beta", "model.layers.{i}.self_attn.b_proj"),
-            rename("blk.{i}.ssm_norm", "model.layers.{i}.self_attn.o_norm"),
-        ],
-        ROOT,
-    ),
-    LINEAR,
+/// How delta attention decays, one number a head, and its output's gate.
+static DECAY: [Rule; 3] = all_rooted(
+    &[
+        exact("model.layers.{i}.self_attn.A_log", A_LOG).only(LINEAR),
+        rename("blk.{i}.ssm_g_a", "model.layers.{i}.self_attn.g_a_proj").only(LINEAR),
+        rename("blk.{i}.ssm_g_b", "model.layers.{i}.self_attn.g_b_proj").only(LINEAR),
+    ],
+    ROOT,
 );
 
 /// Layers that predict further tokens have none of the hyper-connections; few have an indexer of their own.
@@ -105,8 +87,9 @@ static STREAMS: [Rule; 8] = all_rooted(
 
 static ROOTED_ENDS: [Rule; 3] = all_rooted(ENDS, ROOT);
 static ROOTED_NORMS: [Rule; 2] = all_rooted(NORMS, ROOT);
-static LINEAR_PROJECTIONS: [Rule; 4] = all_only(&all_rooted::<4>(ATTENTION, ROOT), LINEAR);
-static FULL_ATTENTION: [Rule; 9] = all_only(&all_rooted::<9>(MLA_ATTENTION, ROOT), FULL);
+static ROOTED_DELTA: [Rule; 10] = all_rooted(DELTA, ROOT);
+static ROOTED_FORGET_GATE: [Rule; 2] = all_rooted(FORGET_GATE, ROOT);
+static ROOTED_COMPRESSED: [Rule; 9] = all_rooted(COMPRESSED_ATTENTION, ROOT);
 static ROOTED_INDEXER: [Rule; 4] = all_rooted(INDEXER, ROOT);
 static ROOTED_MLP: [Rule; 3] = all_rooted(DENSE_MLP, ROOT);
 static ROOTED_GATE: [Rule; 1] = all_rooted(GATE, ROOT);
@@ -125,9 +108,10 @@ pub static SPEC: Spec = Spec {
     tensors: &[
         &ROOTED_ENDS,
         &ROOTED_NORMS,
-        &DELTA_ATTENTION,
-        &LINEAR_PROJECTIONS,
-        &FULL_ATTENTION,
+        &ROOTED_DELTA,
+        &ROOTED_FORGET_GATE,
+        &DECAY,
+        &ROOTED_COMPRESSED,
         &ROOTED_INDEXER,
         &STREAMS,
         &ROOTED_MLP,
@@ -137,15 +121,13 @@ pub static SPEC: Spec = Spec {
         &ROOTED_SHARED,
         &ROOTED_NEXTN,
     ],
-    loss: Some(
-        "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
-    ),
-    proof: &[],
+    loss: NO_TOWER,
+    proof: &["Glm5NextForConditionalGeneration"],
     source: "conversion/glm.py, class Glm5NextModel, llama.cpp 0c1e5709",
 };
 
 fn layer_types(scope: &Scope) -> Result<Option<Json>, Error> {
-    let kind = |at: &Scope| Ok(if DELTA.holds(at)? { "linear_attention" } else { "indexed_attention" });
+    let kind = |at: &Scope| Ok(if Tell::all(LINEAR, at)? { "linear_attention" } else { "indexed_attention" });
     Ok(Some(scope.each_layer(kind)?.into()))
 }
 

@@ -22,6 +22,7 @@ const KV_ROWS: Dim = Dim::Times(&KV_HEADS, &HEAD);
 static FIELDS: &[Field] = &[
     // The switch counts as a layer, and has no tensors.
     field("num_hidden_layers", Value::Dim(Dim::Plus(&Dim::Key("block_count"), &Dim::Is(1)))),
+    field("head_dim", Value::Dim(HEAD)),
     field("projection_head_dim", Value::Dim(HEAD)),
     int("shared_intermediate_size", "feed_forward_length"),
     field("num_local_experts", Value::Dim(Dim::KeyOr("expert_count", &Dim::Is(0)))),

@@ -70,6 +70,12 @@ pub static MOE: Spec = Spec {
             int("num_experts", "expert_count"),
             int("num_experts_per_tok", "expert_used_count"),
             int("expert_intermediate_size", "expert_feed_forward_length"),
+            int("dense_intermediate_size", "feed_forward_length"),
+            // The published class's defaults are placeholders: -1 and an empty list.
+            field("moe_layer_freq", Value::PerLayer(Dim::Is(1))),
+            field("partial_rotary_factor", Value::Int(1)),
+            field("qk_layernorm", Value::Present("blk.0.attn_q_norm.weight")),
+            field("attention_bias", Value::Present("blk.0.attn_q.bias")),
             derived("mask_token_id", mask),
         ],
     ],

@@ -1,7 +1,7 @@
 //! Llama 1 to 3.3 and all that share its layout, Mistral 7B to Large, and Mixtral.
 
 use super::shared::{
-    CAUSAL, DECODER, DENSE_MODULES, EMBEDS, ENDS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION, SPARSE_BLOCK,
+    DECODER, DENSE_MODULES, EMBEDS, ENCODER, ENDS, MLP, NORMS, ROPE_FACTORS, ROPED_ATTENTION, SPARSE_BLOCK,
 };
 use super::spec::{Field, Rule, Spec, Tell, Value, field, int, rename};
 
@@ -48,10 +48,10 @@ pub static EMBEDDING: Spec = Spec {
     class: "LlamaModel",
     model_type: "llama",
     strip: "model.",
-    config: &[DECODER, BIASES, CAUSAL],
+    config: &[DECODER, BIASES, ENCODER],
     tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP, ROPE_FACTORS, DENSE_MODULES],
     loss: None,
-    proof: &[],
+    proof: &["LlamaModel"],
     source: SOURCE,
 };
 
@@ -62,10 +62,10 @@ pub static BIDIRECTIONAL: Spec = Spec {
     class: "LlamaBidirectionalModel",
     model_type: "llama_bidirec",
     strip: "model.",
-    config: &[DECODER, BIASES, CAUSAL],
+    config: &[DECODER, BIASES, ENCODER],
     tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP, ROPE_FACTORS, DENSE_MODULES],
     loss: None,
-    proof: &[],
+    proof: &["LlamaBidirectionalModel"],
     source: "conversion/llama.py, class LlamaEmbedNemotronModel, llama.cpp 0c1e5709",
 };
 

@@ -26,6 +26,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, OWN_HEAD_DIM, WINDOW, FIELDS],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, EXPERTS],
     loss: None,
-    proof: &[],
+    proof: &["MapleForCausalLM"],
     source: "conversion/maple.py, llama.cpp 0c1e5709",
 };

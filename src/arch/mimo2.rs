@@ -1,19 +1,19 @@
-//! MiMo V2. What predicts further tokens has names of its own in the original, so rules for layers stop before it.
+//! MiMo V2. What predicts further tokens has names of its own in the original (as vLLM's mimo_v2_mtp.py lists them), so rules
+//! for layers stop before it.
 
 use serde_json::Value as Json;
 
 use super::config::sliding_layers;
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::{DECODER, DENSE, ENDS, HEAD_DIM, HEADS, ROUTED, TRUNK, scoring_func};
-use super::spec::{
-    Field, Rule, Spec, Tell, Value, derived, drop, exact, field, int, number, omit, rename, rule,
-};
+use super::shared::{DECODER, DENSE, ENDS, HEAD_DIM, HEADS, ROUTED, TRUNK, mlp_layer_types, scoring_func};
+use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, number, omit, rename, rule};
 use super::{Error, Scope};
 
 /// The converter takes no model whose layers with a window have other query heads or sizes of heads.
 static FIELDS: &[Field] = &[
     omit("rms_norm_eps"),
+    omit("rope_scaling"), // null is taken for the parameters of rope
     number("layernorm_epsilon", "attention.layer_norm_rms_epsilon"),
     field("head_dim", Value::Dim(HEAD_DIM)),
     int("v_head_dim", "attention.value_length"),
@@ -24,6 +24,7 @@ static FIELDS: &[Field] = &[
     derived("swa_num_key_value_heads", |s| key_heads(s, true)),
     derived("hybrid_layer_pattern", windows),
     int("sliding_window", "attention.sliding_window"),
+    int("sliding_window_size", "attention.sliding_window"), // transformers' window is one larger than this field
     field("swa_rope_theta", Value::Number("rope.freq_base_swa", Some(10_000.0))),
     field("partial_rotary_factor", Value::Ratio(Dim::Key("rope.dimension_count"), HEAD_DIM)),
     derived("attention_value_scale", |s| Ok(s.f64("attention.value_scale")?.map(Json::from))),
@@ -74,32 +75,41 @@ static LAYERS: &[Rule] = &[
         .over(TRUNK),
 ];
 
-const PREDICTION: &str = "a layer that predicts further tokens, which no loader of the class reads";
-const PREDICTING: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
-
-/// A stored tensor of a layer that predicts.
-const fn unread(stored: &'static str) -> Rule {
-    drop(stored, PREDICTION).over(PREDICTING).from(TRUNK)
+/// The layers that predict further tokens, which have a window and no experts.
+const fn next(gguf: &'static str, hf: &'static str) -> Rule {
+    rename(gguf, hf).over(NEXT).from(TRUNK)
 }
 
-static UNREAD: &[Rule] = &[
-    unread("blk.{i}.attn_norm.weight"),
-    unread("blk.{i}.ffn_norm.weight"),
-    unread("blk.{i}.attn_q.weight"),
-    unread("blk.{i}.attn_k.weight"),
-    unread("blk.{i}.attn_v.weight"),
-    unread("blk.{i}.attn_qkv.weight"),
-    unread("blk.{i}.attn_output.weight"),
-    unread("blk.{i}.attn_sinks.weight"),
-    unread("blk.{i}.ffn_gate.weight"),
-    unread("blk.{i}.ffn_up.weight"),
-    unread("blk.{i}.ffn_down.weight"),
-    unread("blk.{i}.layer_output_norm.weight"),
-    unread("blk.{i}.nextn.eh_proj.weight"),
-    unread("blk.{i}.nextn.enorm.weight"),
-    unread("blk.{i}.nextn.hnorm.weight"),
-    unread("blk.{i}.nextn.shared_head_norm.weight"),
+const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
+
+static NEXT_TOKENS: &[Rule] = &[
+    next("blk.{i}.nextn.enorm", "model.mtp.layers.{j}.enorm"),
+    next("blk.{i}.nextn.hnorm", "model.mtp.layers.{j}.hnorm"),
+    next("blk.{i}.nextn.eh_proj", "model.mtp.layers.{j}.eh_proj"),
+    next("blk.{i}.attn_norm", "model.mtp.layers.{j}.input_layernorm"),
+    next("blk.{i}.attn_q", "model.mtp.layers.{j}.self_attn.q_proj").only(SEPARATE),
+    next("blk.{i}.attn_k", "model.mtp.layers.{j}.self_attn.k_proj").only(SEPARATE),
+    next("blk.{i}.attn_v", "model.mtp.layers.{j}.self_attn.v_proj").only(SEPARATE),
+    next("blk.{i}.attn_qkv", "model.mtp.layers.{j}.self_attn.qkv_proj").only(FUSED),
+    next("blk.{i}.attn_output", "model.mtp.layers.{j}.self_attn.o_proj"),
+    exact("model.mtp.layers.{j}.self_attn.attention_sink_bias", Expr::Tensor("blk.{i}.attn_sinks.weight"))
+        .over(NEXT)
+        .from(TRUNK)
+        .optional(),
+    next("blk.{i}.ffn_norm", "model.mtp.layers.{j}.pre_mlp_layernorm"),
+    next("blk.{i}.ffn_gate", "model.mtp.layers.{j}.mlp.gate_proj"),
+    next("blk.{i}.ffn_up", "model.mtp.layers.{j}.mlp.up_proj"),
+    next("blk.{i}.ffn_down", "model.mtp.layers.{j}.mlp.down_proj"),
+    next("blk.{i}.layer_output_norm", "model.mtp.layers.{j}.final_layernorm"),
 ];
+
+/// What transformers reads where the remote class reads `hybrid_layer_pattern` and `moe_layer_freq`.
+static KINDS: &[Field] = &[
+    derived("layer_types", |s| Ok(Some(sliding(s)?.into_iter().map(layer_type).collect()))),
+    derived("mlp_layer_types", mlp_layer_types),
+];
+
+const SOURCE: &str = "conversion/mimo.py, class MimoV2Model, llama.cpp 0c1e5709";
 
 pub static SPEC: Spec = Spec {
     gguf: "mimo2",
@@ -107,11 +117,25 @@ pub static SPEC: Spec = Spec {
     class: "MiMoV2FlashForCausalLM",
     model_type: "mimo_v2_flash",
     strip: "",
-    config: &[DECODER, FIELDS],
-    tensors: &[ENDS, LAYERS, UNREAD],
-    loss: Some("the layers that predict further tokens"),
-    proof: &[],
-    source: "conversion/mimo.py, class MimoV2Model, llama.cpp 0c1e5709",
+    config: &[DECODER, FIELDS, KINDS],
+    tensors: &[ENDS, LAYERS, NEXT_TOKENS],
+    loss: None,
+    proof: &["MiMoV2FlashForCausalLM"],
+    source: SOURCE,
+};
+
+/// MiMo V2.5 and later, whose queries, keys and values are one tensor: theirs is another class.
+pub static FUSED_QKV: Spec = Spec {
+    gguf: "mimo2",
+    when: &[Tell::Tensor("blk.0.attn_qkv.weight")],
+    class: "MiMoV2ForCausalLM",
+    model_type: "mimo_v2",
+    strip: "",
+    config: &[DECODER, FIELDS, &[field("attention_projection_layout", Value::Str("fused_qkv"))]],
+    tensors: &[ENDS, LAYERS, NEXT_TOKENS],
+    loss: Some("the vision and audio towers, which are in files of their own, where the original has any"),
+    proof: &["MiMoV2ForCausalLM"],
+    source: SOURCE,
 };
 
 /// Key heads of layers with or without a window.
@@ -136,6 +160,10 @@ fn sliding(scope: &Scope) -> Result<Vec<bool>, Error> {
         }),
         None => sliding_layers(scope, 6),
     }
+}
+
+fn layer_type(sliding: bool) -> &'static str {
+    if sliding { "sliding_attention" } else { "full_attention" }
 }
 
 fn windows(scope: &Scope) -> Result<Option<Json>, Error> {

@@ -53,6 +53,8 @@ static FIELDS: &[Field] = &[
     field("scale_emb", Value::Number("embedding_scale", Some(12.0))),
     derived("scale_depth", depth_scale),
     derived("dim_model_base", base_width),
+    // Published configs lack it, and then the file does; the class takes 10000, as llama.cpp does.
+    derived("rope_theta", |scope| Ok(scope.f64("rope.freq_base")?.map(Json::from))),
     derived("rope_scaling", stretched),
 ];
 
@@ -65,7 +67,7 @@ pub static MINICPM: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP, ROPE_FACTORS],
     loss: None,
-    proof: &[],
+    proof: &["MiniCPMForCausalLM"],
     source: "conversion/minicpm.py, class MiniCPMModel, llama.cpp 0c1e5709",
 };
 

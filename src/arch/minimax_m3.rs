@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::expr::Expr;
 use super::gemma::norm;
 use super::shared::{
-    ATTENTION, DECODER, DENSE_MLP, PARTIAL_ROTARY, ROUTED, SPARSE_BLOCK, object, scoring_func,
+    ATTENTION, DECODER, DENSE_MLP, NO_TOWER, PARTIAL_ROTARY, ROUTED, SPARSE_BLOCK, object, scoring_func,
     shared_expert_width,
 };
 use super::spec::{
@@ -99,10 +99,8 @@ pub static SPEC: Spec = Spec {
     strip: "",
     config: &[FIELDS],
     tensors: &[&NORMS, &REST, &ROOTED_ATTENTION, &ROOTED_MLP, &ROOTED_EXPERTS],
-    loss: Some(
-        "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
-    ),
-    proof: &[],
+    loss: NO_TOWER,
+    proof: &["MiniMaxM3SparseForConditionalGeneration"],
     source: "conversion/minimax.py, class MiniMaxM3Model, llama.cpp 0c1e5709",
 };
 

@@ -44,7 +44,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, MLA, MIXTURE, FIELDS],
     tensors: &[ENDS, NORMS, MLA_ATTENTION, DENSE_MLP, GATE, EXPERTS, SHARED_EXPERTS],
     loss: Some("the vision tower, which is in a file of its own"),
-    proof: &[],
+    proof: &["Mistral4ForCausalLM"],
     source: "conversion/mistral3.py, class Mistral4Model, llama.cpp 0c1e5709",
 };
 

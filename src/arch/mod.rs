@@ -7,6 +7,7 @@
 //! To add one: its file, its line in the list.
 
 mod adapter;
+mod alibi;
 mod as_stored;
 mod bind;
 mod config;
@@ -269,6 +270,7 @@ pub static ALL: &[&Spec] = &[
     &mamba2::SPEC,
     &maple::SPEC,
     &mellum::SPEC,
+    &mimo2::FUSED_QKV,
     &mimo2::SPEC,
     &minicpm::MINICPM3,
     &minicpm::MINICPM,

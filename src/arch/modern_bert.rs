@@ -81,7 +81,7 @@ pub static CLASSIFIER: Spec = Spec {
     config: &[FIELDS, LABELS],
     tensors: &[NAMED, HEAD],
     loss: None,
-    proof: &[],
+    proof: &["ModernBertForSequenceClassification"],
     source: SOURCE,
 };
 

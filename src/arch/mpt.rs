@@ -55,7 +55,7 @@ pub static SPEC: Spec = Spec {
     config: &[FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["MPTForCausalLM"],
     source: "conversion/mpt.py, llama.cpp 0c1e5709",
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::config::sliding_layers;
 use super::expr::Expr;
 use super::gemma::norm;
-use super::shared::{DECODER, ENDS, MLP, ROPED_ATTENTION, WINDOW};
+use super::shared::{DECODER, ENDS, MLP, NO_TOWER, ROPED_ATTENTION, WINDOW};
 use super::spec::{Field, Rule, Spec, Value, all_rooted, derived, drop, field, number, omit, rename};
 use super::{Error, Scope};
 
@@ -56,10 +56,8 @@ pub static SPEC: Spec = Spec {
     strip: "",
     config: &[FIELDS],
     tensors: &[&ROOTED_ENDS, LAYERS, &ROOTED_ATTENTION, &ROOTED_MLP],
-    loss: Some(
-        "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
-    ),
-    proof: &[],
+    loss: NO_TOWER,
+    proof: &["MuseGlimmerForConditionalGeneration"],
     source: "conversion/muse_glimmer.py, class MuseGlimmerModel, llama.cpp 0c1e5709",
 };
 

@@ -22,7 +22,7 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ROPED_ATTENTION, MLP, ROPE_FACTORS],
     loss: None,
-    proof: &[],
+    proof: &["NanbeigeForCausalLM"],
     source: "conversion/nanbeige.py, llama.cpp 0c1e5709",
 };
 

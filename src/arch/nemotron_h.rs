@@ -136,7 +136,7 @@ pub static DENSE_SPEC: Spec = Spec {
     config: &[FIELDS],
     tensors: &[&ENDS, &TRUNK_MIXERS, LAYERS],
     loss: None,
-    proof: &[],
+    proof: &["nemotron_h-dense"],
     source: SOURCE,
 };
 

@@ -39,6 +39,6 @@ pub static SPEC: Spec = Spec {
     ]],
     tensors: &[TENSORS],
     loss: Some("the head that predicts masked tokens is not in the file"),
-    proof: &[],
+    proof: &["NeoBERT"],
     source: "conversion/bert.py, class NeoBert, llama.cpp 0c1e5709",
 };

@@ -85,7 +85,7 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[SHARED, GATED],
     loss: None,
-    proof: &[],
+    proof: &["NomicBertModel"],
     source: SOURCE,
 };
 
@@ -107,7 +107,7 @@ pub static MOE: Spec = Spec {
     ],
     tensors: &[SHARED, EXPERTS],
     loss: Some("the bias that experts share is not in the file"),
-    proof: &[],
+    proof: &["nomic-bert-moe"],
     source: SOURCE,
 };
 

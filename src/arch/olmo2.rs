@@ -17,7 +17,7 @@ pub static OLMO3: Spec = Spec {
     config: &[DECODER, BIAS, WINDOW, &[field("layer_types", Value::LayerTypes(4))]],
     tensors: TENSORS,
     loss: None,
-    proof: &[],
+    proof: &["Olmo3ForCausalLM"],
     source: SOURCE,
 };
 

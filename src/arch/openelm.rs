@@ -54,7 +54,7 @@ pub static SPEC: Spec = Spec {
     config: &[FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["OpenELMForCausalLM"],
     source: "conversion/openelm.py, llama.cpp 0c1e5709",
 };
 

@@ -19,6 +19,6 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: None,
-    proof: &[],
+    proof: &["OrionForCausalLM"],
     source: "conversion/orion.py, llama.cpp 0c1e5709",
 };

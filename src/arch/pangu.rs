@@ -12,6 +12,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, &[field("bias", Value::Present("blk.0.attn_q.bias"))]],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: None,
-    proof: &[],
+    proof: &["PanguEmbeddedForCausalLM"],
     source: "conversion/pangu.py, llama.cpp 0c1e5709",
 };

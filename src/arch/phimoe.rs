@@ -28,7 +28,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, WINDOW, FIELDS],
     tensors: &[ENDS, NORMS, ATTENTION, SPARSE_BLOCK, ROPE_FACTORS],
     loss: None,
-    proof: &[],
+    proof: &["PhiMoEForCausalLM"],
     source: "conversion/phi.py, class PhiMoeModel, llama.cpp 0c1e5709",
 };
 

@@ -3,7 +3,7 @@
 use super::dim::Dim;
 use super::expr::Expr;
 use super::shared::{DECODER, HEADS};
-use super::spec::{Rule, Spec, Value, exact, field, rename};
+use super::spec::{Field, Rule, Spec, Value, exact, field, rename};
 
 const HEAD: Dim = Dim::Over(&Dim::Key("embedding_length"), &HEADS);
 /// Key heads, and query heads that share one.
@@ -32,15 +32,21 @@ static TENSORS: &[Rule] = &[
     rename("blk.{i}.ffn_down", "model.layers.layers.{i}.mlp.down_proj"),
 ];
 
+static FIELDS: &[Field] = &[
+    // Published so; the class divides by the next instead.
+    field("num_key_value_heads", Value::Dim(HEADS)),
+    field("n_shared_head", Value::Dim(SHARING)),
+];
+
 pub static SPEC: Spec = Spec {
     gguf: "plamo",
     when: &[],
     class: "PlamoForCausalLM",
     model_type: "plamo",
     strip: "",
-    config: &[DECODER, &[field("n_shared_head", Value::Dim(SHARING))]],
+    config: &[DECODER, FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["PlamoForCausalLM"],
     source: "conversion/plamo.py, class PlamoModel, llama.cpp 0c1e5709",
 };

@@ -97,20 +97,16 @@ fn mixers(scope: &Scope) -> Result<Vec<bool>, Error> {
     scope.each_layer(|layer| Tell::all(MIXER, layer))
 }
 
-/// Every how many layers one attends: that whose number leaves half of it, or the last where there are no more than
-/// half as many layers.
+/// Every how many layers one attends: the first that does is that whose number is half of it.
 fn step(scope: &Scope) -> Result<Option<Json>, Error> {
     let mixers = mixers(scope)?;
     if !mixers.contains(&true) {
         return Ok(Some(json!(2)));
     }
-    let layers = mixers.len();
-    let is_mixer = |step: usize, i: usize| match layers <= step / 2 {
-        true => i != layers - 1,
-        false => i % step != step / 2,
-    };
-    let fits = |step: &usize| mixers.iter().enumerate().all(|(i, &mixer)| mixer == is_mixer(*step, i));
-    let step = (2..=2 * layers).find(fits);
+    let first = mixers.iter().position(|mixer| !mixer).filter(|&first| first > 0);
+    let fits =
+        |step: &usize| (0..).zip(&mixers).all(|(i, mixer): (usize, _)| *mixer == (i % step != step / 2));
+    let step = first.and_then(|first| [2 * first, 2 * first + 1].into_iter().find(fits));
     let step =
         step.ok_or_else(|| Error::Unsupported { what: "attention at layers that follow no step".into() })?;
     Ok(Some(step.into()))

@@ -3,7 +3,7 @@
 use super::config::sliding_layers;
 use super::expr::Expr;
 use super::shared::DECODER;
-use super::spec::{Field, Rule, Spec, Value, derived, exact, field, rename, rule};
+use super::spec::{Field, Rule, Spec, Value, derived, exact, field, omit, rename, rule};
 use crate::tensor::ElementOp;
 
 /// What norms after attention are stored plus.
@@ -21,7 +21,12 @@ pub const fn bare(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
     exact(hf, Expr::Map(stored, ElementOp::Add(-added)))
 }
 
+/// The class has fields of its own for yarn, of which it makes `rope_parameters`.
 static FIELDS: &[Field] = &[
+    omit("rope_scaling"),
+    derived("rope_scaling_factor", |s| Ok(s.f64("rope.scaling.factor")?.map(Into::into))),
+    derived("initial_context_length", |s| Ok(s.u64("rope.scaling.original_context_length")?.map(Into::into))),
+    field("rope_local_theta", Value::Number("rope.freq_base_swa", Some(10_000.0))),
     field("window_size", Value::OptionalDim("attention.sliding_window")),
     derived("sliding_window_pattern", |s| {
         let key = s.key("attention.sliding_window_pattern");
@@ -64,6 +69,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["Plamo3ForCausalLM"],
     source: "conversion/plamo.py, class Plamo3Model, llama.cpp 0c1e5709",
 };

@@ -34,6 +34,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[ENDS, NORMS, ATTENTION, UNGATED_MLP],
     loss: None,
-    proof: &[],
+    proof: &["PLMForCausalLM"],
     source: "conversion/plm.py, llama.cpp 0c1e5709",
 };

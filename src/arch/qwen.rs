@@ -41,6 +41,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["QWenLMHeadModel"],
     source: "conversion/qwen.py, class QwenModel, llama.cpp 0c1e5709",
 };

@@ -1,6 +1,6 @@
 //! Qwen 1.5, 2 and 2.5, QwQ, and the DeepSeek-R1 distillations of them.
 
-use super::shared::{ATTENTION, CAUSAL, DECODER, DENSE_MODULES, EMBEDS, ENDS, MLP, NO_WINDOW, NORMS};
+use super::shared::{ATTENTION, DECODER, DENSE_MODULES, EMBEDS, ENCODER, ENDS, MLP, NO_WINDOW, NORMS};
 use super::spec::Spec;
 
 pub static SPEC: Spec = Spec {
@@ -23,9 +23,9 @@ pub static EMBEDDING: Spec = Spec {
     class: "Qwen2Model",
     model_type: "qwen2",
     strip: "model.",
-    config: &[DECODER, NO_WINDOW, CAUSAL],
+    config: &[DECODER, NO_WINDOW, ENCODER],
     tensors: &[ENDS, NORMS, ATTENTION, MLP, DENSE_MODULES],
     loss: None,
-    proof: &[],
+    proof: &["Qwen2Model"],
     source: "conversion/qwen.py, class Qwen2Model, llama.cpp 0c1e5709",
 };

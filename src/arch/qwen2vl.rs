@@ -12,6 +12,6 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, NO_WINDOW],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: Some("the vision tower, which is in a file of its own"),
-    proof: &[],
+    proof: &["qwen2vl"],
     source: "conversion/qwenvl.py, class Qwen2VLModel, llama.cpp 0c1e5709",
 };

@@ -2,9 +2,9 @@
 
 use super::bert::LABELS;
 use super::shared::{
-    ATTENTION, CAUSAL, DECODER, DENSE_MODULES, EMBEDS, ENDS, MLP, NO_WINDOW, NORMS, QK_NORMS,
+    ATTENTION, DECODER, DENSE_MODULES, EMBEDS, ENCODER, ENDS, MLP, NO_WINDOW, NORMS, QK_NORMS,
 };
-use super::spec::{Field, Rule, Spec, Tell, Value, field, rename};
+use super::spec::{Field, Rule, Spec, Tell, Value, field, omit, rename};
 
 static BIAS: &[Field] = &[field("attention_bias", Value::Present("blk.0.attn_q.bias"))];
 
@@ -28,10 +28,10 @@ pub static EMBEDDING: Spec = Spec {
     class: "Qwen3Model",
     model_type: "qwen3",
     strip: "model.",
-    config: &[DECODER, NO_WINDOW, BIAS, CAUSAL],
+    config: &[DECODER, NO_WINDOW, BIAS, ENCODER],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP, DENSE_MODULES],
     loss: None,
-    proof: &[],
+    proof: &["Qwen3Model"],
     source: "conversion/qwen.py, class Qwen3Model, llama.cpp 0c1e5709",
 };
 
@@ -45,9 +45,9 @@ pub static RERANKER: Spec = Spec {
     class: "Qwen3ForSequenceClassification",
     model_type: "qwen3",
     strip: "",
-    config: &[DECODER, NO_WINDOW, BIAS, LABELS],
+    config: &[DECODER, NO_WINDOW, BIAS, LABELS, &[omit("tie_word_embeddings")]],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP, ANSWERS],
     loss: Some("the head holds the rows of its two answers alone, as the scores of two labels"),
-    proof: &[],
+    proof: &["qwen3-reranker"],
     source: "conversion/qwen.py, class Qwen3Model, llama.cpp 0c1e5709",
 };

@@ -16,7 +16,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, NO_WINDOW, BIAS],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, MLP],
     loss: LOSS,
-    proof: &[],
+    proof: &["qwen3vl"],
     source: "conversion/qwen3vl.py, class Qwen3VLTextModel, llama.cpp 0c1e5709",
 };
 
@@ -30,6 +30,6 @@ pub static MOE: Spec = Spec {
     config: &[DECODER, NO_WINDOW, QWEN_EXPERTS, BIAS, &[field("norm_topk_prob", Value::Bool(true))]],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, EXPERTS],
     loss: LOSS,
-    proof: &[],
+    proof: &["qwen3vlmoe"],
     source: "conversion/qwen3vl.py, class Qwen3VLMoeTextModel, llama.cpp 0c1e5709",
 };

@@ -46,6 +46,6 @@ pub static SPEC: Spec = Spec {
     config: &[FIELDS],
     tensors: &[TENSORS],
     loss: None,
-    proof: &[],
+    proof: &["GPTRefactForCausalLM"],
     source: "conversion/refact.py, llama.cpp 0c1e5709",
 };

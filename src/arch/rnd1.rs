@@ -21,7 +21,7 @@ pub static RND1: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ATTENTION, QK_NORMS, EXPERTS],
     loss: None,
-    proof: &[],
+    proof: &["RND1"],
     source: "conversion/qwen.py, class RND1Model, llama.cpp 0c1e5709",
 };
 
@@ -34,7 +34,7 @@ pub static DREAM: Spec = Spec {
     config: &[DECODER, NO_WINDOW, &[derived("mask_token_id", mask)]],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: None,
-    proof: &[],
+    proof: &["DreamModel"],
     source: "conversion/dream.py, llama.cpp 0c1e5709",
 };
 

@@ -26,6 +26,6 @@ pub static SPEC: Spec = Spec {
     ],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: None,
-    proof: &[],
+    proof: &["SeedOssForCausalLM"],
     source: "conversion/olmo.py, class SeedOssModel, llama.cpp 0c1e5709",
 };

@@ -289,13 +289,24 @@ pub fn scoring_func(scope: &Scope) -> Result<Option<Json>, Error> {
         Some(other) => return Err(Error::Unsupported { what: format!("expert_gating_func {other}") }),
     })
 }
-/// What tells an embedding model: it is said to pool, and has no head to predict tokens.
-pub const EMBEDS: &[Tell] = &[Tell::Key("pooling_type"), Tell::Not(&Tell::Tensor("output.weight"))];
+/// What is lost of a model with a tower where its class knows no text part alone.
+pub const NO_TOWER: Option<&str> = Some(
+    "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
+);
 
-/// Whether a decoder made into an encoder looks only back.
-pub static CAUSAL: &[Field] = &[derived("is_causal", |scope| {
-    Ok(scope.metadata().bool(&scope.key("attention.causal"))?.map(Json::from))
-})];
+/// What tells an embedding model: it is said to pool or to look both ways (the converter writes the key only then), and has
+/// no head to predict tokens.
+pub const EMBEDS: &[Tell] = &[
+    Tell::Any(&[Tell::Key("pooling_type"), Tell::Key("attention.causal")]),
+    Tell::Not(&Tell::Tensor("output.weight")),
+];
+
+/// Whether a decoder made into an encoder looks only back. Without a head there is nothing to tie, whatever the config of
+/// the decoder said.
+pub static ENCODER: &[Field] = &[
+    derived("is_causal", |scope| Ok(scope.metadata().bool(&scope.key("attention.causal"))?.map(Json::from))),
+    omit("tie_word_embeddings"),
+];
 
 /// Modules that follow pooling in embedding models, each in its own folder.
 pub static DENSE_MODULES: &[Rule] =

@@ -44,7 +44,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, OWN_HEAD_DIM, FIELDS],
     tensors: &[ENDS, NORMS, ATTENTION, EXPERTS],
     loss: None,
-    proof: &[],
+    proof: &["SmallThinkerForCausalLM"],
     source: "conversion/smallthinker.py, llama.cpp 0c1e5709",
 };
 

@@ -32,7 +32,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, OWN_HEAD_DIM, WINDOW, FIELDS],
     tensors: &[ENDS, NORMS, ATTENTION, MLP],
     loss: None,
-    proof: &[],
+    proof: &["Spark2_5ForCausalLM"],
     source: "conversion/spark2_5.py, llama.cpp 0c1e5709",
 };
 

@@ -9,8 +9,8 @@ use super::expr::Expr;
 use super::gemma::norm;
 use super::rope_scaling::partial_llama3;
 use super::shared::{
-    ATTENTION, DECODER, DENSE_MLP, HEADS, KV_HEADS, ROPE_FACTORS, ROUTED, object, predicting_layers,
-    scoring_func,
+    ATTENTION, DECODER, DENSE_MLP, HEADS, KV_HEADS, NO_TOWER, ROPE_FACTORS, ROUTED, object,
+    predicting_layers, scoring_func,
 };
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, omit, rename};
 use super::{Error, Scope};
@@ -98,10 +98,8 @@ pub static STEP37: Spec = Spec {
     strip: "",
     config: &[FIELDS37],
     tensors: TENSORS,
-    loss: Some(
-        "the vision tower, which is in a file of its own: transformers makes one at random, which text does not use",
-    ),
-    proof: &[],
+    loss: NO_TOWER,
+    proof: &["Step3p7ForConditionalGeneration"],
     source: SOURCE,
 };
 
@@ -114,7 +112,7 @@ pub static SPEC: Spec = Spec {
     config: &[DECODER, FIELDS],
     tensors: TENSORS,
     loss: None,
-    proof: &[],
+    proof: &["Step3p5ForCausalLM"],
     source: SOURCE,
 };
 

@@ -117,7 +117,7 @@ pub static MT5: Spec = Spec {
     config: &[FIELDS, WHOLE],
     tensors: &[ENCODER, DECODER],
     loss: None,
-    proof: &[],
+    proof: &["MT5ForConditionalGeneration"],
     source: SOURCE,
 };
 
@@ -157,7 +157,7 @@ pub static UMT5_ENCODER: Spec = Spec {
     config: &[FIELDS, ALONE],
     tensors: &[ENCODER],
     loss: None,
-    proof: &[],
+    proof: &["UMT5EncoderModel"],
     source: SOURCE,
 };
 

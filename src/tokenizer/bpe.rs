@@ -128,10 +128,10 @@ fn post_processor(
         _ => source.add_bos.unwrap_or(row.add_bos),
     };
     let pair = match () {
-        () if source.context.has(Quirk::SharedPair) => Pair::Shared,
-        () if source.add_sep == Some(true) => Pair::Doubled,
         // The converter writes `false` where something that is no separator stands between two texts.
         () if source.add_sep == Some(false) && source.add_eos != Some(true) => Pair::Each,
+        () if source.context.has(Quirk::SharedPair) => Pair::Shared,
+        () if source.add_sep == Some(true) => Pair::Doubled,
         () if source.is_encoder => Pair::Shared,
         () => Pair::Each,
     };

@@ -52,7 +52,7 @@ pub fn tokenizer(source: &Source, vocabulary: &Vocabulary, files: &mut Files) ->
         };
     config.insert("model_input_names".to_owned(), json!(inputs));
     config.extend(source.context.max_length.map(|len| ("model_max_length".to_owned(), len.into())));
-    if own::find(source.model).is_none() {
+    if own::find(source.model).is_none() || files.iter().any(|(name, _)| name == "tokenizer.json") {
         config.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
     }
     let mut special = special_strings(source, vocabulary);

@@ -101,6 +101,8 @@ pub enum Normalizer {
 pub enum Pattern {
     String(&'static str),
     Regex(&'static str),
+    #[serde(rename = "Regex")]
+    Built(String),
 }
 
 #[derive(Serialize)]
@@ -201,6 +203,10 @@ pub enum Model<'a> {
         max_input_chars_per_word: usize,
         vocab: Ids<'a>,
     },
+    WordLevel {
+        vocab: Ids<'a>,
+        unk_token: &'a str,
+    },
     Unigram {
         unk_id: usize,
         vocab: Scores<'a>,
@@ -213,7 +219,7 @@ impl Model<'_> {
     fn len_estimate(&self) -> usize {
         let (vocabulary, merges) = match self {
             Self::Bpe { vocab, merges, .. } => (vocab.0, merges.len_estimate()),
-            Self::WordPiece { vocab, .. } => (vocab.0, 0),
+            Self::WordPiece { vocab, .. } | Self::WordLevel { vocab, .. } => (vocab.0, 0),
             Self::Unigram { vocab, .. } => (vocab.vocabulary, 16 * vocab.len),
         };
         vocabulary.entries().map(|(_, text)| text.len() + 11).sum::<usize>() + merges + 4096

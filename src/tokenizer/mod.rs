@@ -3,16 +3,17 @@
 //! [`build`] makes the files of one model, each a function of the metadata alone. It knows nothing of tensors, folders or
 //! mounts; `hf` puts the files into the folder and asks for the ids that config.json repeats.
 //!
-//! A kind of tokenizer is one file here (`bpe`, `spm`, `wordpiece`, `unigram`); all read a [`Vocabulary`] and fill a
-//! `json::TokenizerJson`. How a byte-pair tokenizer splits text is data, in `pre`. The class that tokenizer_config.json
-//! names is always `PreTrainedTokenizerFast`, which takes tokenizer.json as it is: classes such as `LlamaTokenizer` build
-//! everything but vocabulary and merges anew.
+//! A kind of tokenizer is one file here (`bpe`, `spm`, `wordpiece`, `unigram`, `longest`); all read a [`Vocabulary`] and fill a
+//! `json::TokenizerJson`. Those with a class of their own also get the file that it reads (`own`). How a byte-pair tokenizer
+//! splits text is data, in `pre`. The class that tokenizer_config.json names is always `PreTrainedTokenizerFast`, which takes
+//! tokenizer.json as it is: classes such as `LlamaTokenizer` build everything but vocabulary and merges anew.
 
 mod bpe;
 mod config;
 mod error;
 mod index;
 mod json;
+mod longest;
 mod original;
 mod own;
 mod pre;
@@ -124,10 +125,15 @@ fn without_files(context: &Context, reason: &str) -> Result<Tokenizer, Error> {
 
 /// The files of a tokenizer whose class is code of the model's repository.
 fn build_own(context: &Context, model: &str, own: &own::Own) -> Result<Tokenizer, Error> {
-    let vocabulary = Vocabulary::read(context.metadata)?;
+    let metadata = context.metadata;
+    let mut vocabulary = Vocabulary::read(metadata)?;
+    let text = (own.text)(metadata, &vocabulary)?;
+    let is_known = own.restore.map_or(Ok(false), |restore| restore(metadata, &mut vocabulary))?;
     let source = Source::read(context, model, &vocabulary, vocabulary.used())?;
-    let text = (own.text)(context.metadata, &vocabulary)?;
     let mut files = vec![(own.file.to_owned(), text.into_bytes())];
+    if is_known {
+        files.push(("tokenizer.json".to_owned(), longest::build(&source, &vocabulary).to_bytes()));
+    }
     config::tokenizer(&source, &vocabulary, &mut files)?;
     config::generation(context, &source.special, &mut files)?;
     let note = format!(
@@ -135,7 +141,7 @@ fn build_own(context: &Context, model: &str, own: &own::Own) -> Result<Tokenizer
          which is code of the model's repository",
         own.file
     );
-    Ok(Tokenizer { files: shared(files), special: source.special, note: Some(note) })
+    Ok(Tokenizer { files: shared(files), special: source.special, note: (!is_known).then_some(note) })
 }
 
 fn build_files(context: &Context, model: &str) -> Result<Tokenizer, Error> {

@@ -6,8 +6,11 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::vocabulary::key;
-use super::{Error, Kind, Vocabulary};
+use super::{Error, Kind, Vocabulary, longest};
 use crate::gguf::Metadata;
+
+/// Spells a vocabulary as tokenizer.json has it; says whether it can.
+pub type Restore = fn(&Metadata, &mut Vocabulary) -> Result<bool, Error>;
 
 /// A kind of tokenizer with a class of its own.
 pub struct Own {
@@ -20,11 +23,21 @@ pub struct Own {
     /// # Errors
     /// If a token is not spelled as the converter spells them, or a key is absent.
     pub text: fn(&Metadata, &Vocabulary) -> Result<String, Error>,
+    /// Spells the vocabulary as tokenizer.json has it, and says whether it can have it; `None` where it never can.
+    ///
+    /// # Errors
+    /// If a token is not spelled as the converter spells them.
+    pub restore: Option<Restore>,
 }
 
 static KINDS: &[Own] = &[
-    Own { model: "rwkv", file: "rwkv_vocab_v20230424.txt", text: longest_match },
-    Own { model: "plamo2", file: "tokenizer.jsonl", text: scored },
+    Own {
+        model: "rwkv",
+        file: "rwkv_vocab_v20230424.txt",
+        text: longest_match,
+        restore: Some(longest::restore),
+    },
+    Own { model: "plamo2", file: "tokenizer.jsonl", text: scored, restore: None },
 ];
 
 /// The kind of a value of `tokenizer.ggml.model`.
@@ -33,7 +46,7 @@ pub fn find(model: &str) -> Option<&'static Own> {
 }
 
 /// The tokens as the file spells them: a [`Vocabulary`] spells one anew whose text another has too.
-fn stored(metadata: &Metadata) -> Result<impl Iterator<Item = (usize, &str)>, Error> {
+pub fn stored(metadata: &Metadata) -> Result<impl Iterator<Item = (usize, &str)>, Error> {
     let tokens = metadata.strings(key::TOKENS)?.ok_or(Error::MissingKey(key::TOKENS))?;
     Ok(tokens.iter().enumerate().map(|(id, token)| (id, std::str::from_utf8(token).unwrap_or_default())))
 }
@@ -46,28 +59,50 @@ fn longest_match(metadata: &Metadata, vocabulary: &Vocabulary) -> Result<String,
         if vocabulary.kind(id) != Kind::Normal {
             continue; // what begins a text, and fillers
         }
-        let len = literal_len(literal)
-            .ok_or_else(|| Error::element(key::TOKENS, id, format!("{literal:?} is no literal of bytes")))?;
-        // Python quotes with ' but where the text has one and no ".
-        let quote = if literal.contains('\'') && !literal.contains("\\'") { '"' } else { '\'' };
-        writeln!(text, "{id} b{quote}{literal}{quote} {len}").expect("a string takes all");
+        let Literal { bytes, quote } = read_literal(id, literal)?;
+        writeln!(text, "{id} b{quote}{literal}{quote} {}", bytes.len()).expect("a string takes all");
     }
     Ok(text)
 }
 
-/// Number of bytes that a literal of Python's stands for, as `repr` writes it; `None` if it does not write such.
-fn literal_len(literal: &str) -> Option<usize> {
-    let (mut len, mut rest) = (0, literal.as_bytes());
+/// What Python's `repr` writes of bytes, less its quotes.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Literal {
+    /// What it stands for.
+    pub bytes: Vec<u8>,
+    /// What it is quoted with: `"` where there is a `'` and no `"`, as such a `'` is not escaped.
+    pub quote: char,
+}
+
+/// Reads the literal of a token.
+///
+/// # Errors
+/// If `repr` writes no such.
+pub fn read_literal(id: usize, literal: &str) -> Result<Literal, Error> {
+    let hex = |digit: u8| char::from(digit).to_digit(16).map(|d| d as u8);
+    let (mut bytes, mut quote, mut rest) = (Vec::new(), '\'', literal.as_bytes());
     while let Some((&first, after)) = rest.split_first() {
-        rest = match (first, after) {
-            (b'\\', [b'x', a, b, after @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => after,
-            (b'\\', [b'n' | b'r' | b't' | b'\\' | b'\'', after @ ..]) => after,
-            (b' '..=b'~', after) if first != b'\\' => after,
-            _ => return None,
+        let escaped = |byte: u8, after| Some((byte, after));
+        let next = match (first, after) {
+            (b'\\', [b'x', high, low, after @ ..]) => {
+                hex(*high).zip(hex(*low)).map(|(high, low)| (high << 4 | low, after))
+            }
+            (b'\\', [b'n', after @ ..]) => escaped(b'\n', after),
+            (b'\\', [b'r', after @ ..]) => escaped(b'\r', after),
+            (b'\\', [b't', after @ ..]) => escaped(b'\t', after),
+            (b'\\', [byte @ (b'\\' | b'\''), after @ ..]) => escaped(*byte, after),
+            (b'\\', _) => None,
+            (b' '..=b'~', after) => Some((first, after)),
+            _ => None,
         };
-        len += 1;
+        let Some((byte, after)) = next else {
+            return Err(Error::element(key::TOKENS, id, format!("{literal:?} is no literal of bytes")));
+        };
+        quote = if first == b'\'' { '"' } else { quote };
+        bytes.push(byte);
+        rest = after;
     }
-    Some(len)
+    Ok(Literal { bytes, quote })
 }
 
 /// A line a token: its text, its score, what it is (`_set_vocab_plamo`, conversion/base.py). Originals have more columns, which
@@ -92,13 +127,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_are_as_long_as_python_has_them() {
-        for (literal, len) in [("", 0), ("a b", 3), (r"\x00\n", 2), (r"\\x41", 4), (r#"'"#, 1), (r#"\'""#, 2)]
-        {
-            assert_eq!(literal_len(literal), Some(len), "{literal}");
+    fn literals_are_read_as_python_does() {
+        let literals: [(&str, &[u8], char); 8] = [
+            ("", b"", '\''),
+            ("a b", b"a b", '\''),
+            (r"\x00\n", b"\0\n", '\''),
+            (r"\\xff", br"\xff", '\''),
+            ("'", b"'", '"'),
+            (r#"\'""#, b"'\"", '\''),
+            (r"\\'", br"\'", '"'),
+            (r"\xE9\t", b"\xe9\t", '\''),
+        ];
+        for (literal, bytes, quote) in literals {
+            let read = read_literal(0, literal).unwrap();
+            assert_eq!(read, Literal { bytes: bytes.to_vec(), quote }, "{literal}");
         }
-        for literal in [r"\", r"\x4", r"\u0041", "\u{e9}", "\n"] {
-            assert_eq!(literal_len(literal), None, "{literal}");
+        for literal in [r"\", r"\x4", r"\xg0", r"\u0041", "\u{e9}", "\n"] {
+            assert!(read_literal(0, literal).is_err(), "{literal}");
         }
     }
 }

@@ -27,12 +27,18 @@ pub fn random(name: &str, dims: &[u64], format: &Format, rng: &mut impl Rng) -> 
     Tensor { name: name.to_owned(), dims: dims.to_vec(), type_id: format.id, data }
 }
 
+/// Whether a type stores numbers that need not be whole.
+pub fn is_float(type_id: u32) -> bool {
+    let format = quant::format(type_id).expect("a type of a file that was opened");
+    format.dtype.is_none_or(|dtype| dtype.is_float())
+}
+
 /// The same tensor with its values in `f32`; integers stay as they are.
 pub fn in_f32(tensor: &Tensor) -> Tensor {
-    let format = quant::format(tensor.type_id).expect("a type of a file that was opened");
-    if format.dtype.is_some_and(|dtype| !dtype.is_float()) {
+    if !is_float(tensor.type_id) {
         return tensor.clone();
     }
+    let format = quant::format(tensor.type_id).expect("a type of a file that was opened");
     let mut data = vec![0; tensor.data.len() / format.block_bytes * format.block_len * 4];
     format.convert(Dtype::F32, &tensor.data, &mut data);
     Tensor { type_id: 0, data, ..tensor.clone() }

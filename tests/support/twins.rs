@@ -69,7 +69,8 @@ impl Twins {
         let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(case.as_encoded_bytes()));
         let mut turn: usize = rng.random_range(0..100);
         let mut quantised = rewrite::writer(model);
-        for tensor in quantised.tensors.iter_mut().filter(|t| t.dims.len() > 1) {
+        let is_weight = |tensor: &&mut Tensor| tensor.dims.len() > 1 && blocks::is_float(tensor.type_id);
+        for tensor in quantised.tensors.iter_mut().filter(is_weight) {
             let mut dims = tensor.dims.clone();
             dims[0] = row_len(tensor);
             let types = types(dims[0]);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::arch::bind;
 use crate::gguf::writer::Writer;
 use crate::gguf::{Array, Gguf, Value};
 use crate::quant::{self, Dtype, FORMATS, Format};
@@ -120,11 +121,10 @@ fn written(writer: &Writer) -> Gguf {
 }
 
 /// The tensor that a formula makes of a file, in fp32.
-fn shown(gguf: &Gguf, expr: &Expr, layer: u64, expert: u64) -> VirtualTensor {
+fn shown(gguf: &Gguf, expr: &Expr, layer: u64, expert: u64) -> Result<VirtualTensor, Error> {
     let scope = Scope { layer, expert, ..Scope::new(gguf, "a") };
     let at = Evaluation { scope, suffix: "", scales: &HashSet::new(), cache: &Arc::default() };
-    let value = expr.evaluate(&at).unwrap_or_else(|error| panic!("{expr:?}: {error}"));
-    VirtualTensor::new("t".into(), value.shape, Dtype::F32, value.matrix).expect("as many elements")
+    bind::shown("t".into(), expr.evaluate(&at)?, Dtype::F32)
 }
 
 fn read(tensor: &VirtualTensor, start: usize, len: usize) -> Vec<u8> {
@@ -144,7 +144,8 @@ fn gives_the_original(case: &Case, material: &Material, cuts: &[u32]) -> Result<
         writer.tensor(*name, &dims, material.format, material.stored_all(&array.ids));
     }
     let gguf = written(&writer);
-    let tensor = shown(&gguf, case.expr, 0, case.expert as u64);
+    let shown = shown(&gguf, case.expr, 0, case.expert as u64);
+    let tensor = shown.unwrap_or_else(|error| panic!("{:?}: {error}", case.expr));
     prop_assert_eq!(&tensor.shape, &material.shape(&case.original));
     let stored = material.stored_all(&case.original.ids);
     let mut expected = vec![0; stored.len() / material.format.block_bytes * material.format.block_len * 4];
@@ -175,14 +176,15 @@ const V: Expr = Expr::Tensor("v");
 const HEADS: Dim = Dim::Key("heads");
 const GROUP: Dim = Dim::Key("group");
 const HEAD: Dim = Dim::Key("head");
+const HALF: Dim = Dim::Key("half");
 const Q_ROWS: Dim = Dim::Times(&HEADS, &Dim::Times(&GROUP, &HEAD));
 const KV_ROWS: Dim = Dim::Times(&HEADS, &HEAD);
 
 /// Steps that reorder the rows of heads, of a matrix in blocks or of a bias.
-fn of_heads(sizes: &Sizes) -> [Case; 3] {
+fn of_heads(sizes: &Sizes) -> [Case; 4] {
     let Sizes { heads, group, half, rest, .. } = *sizes;
     let head = 2 * half;
-    let keys = [("heads", heads), ("group", group), ("head", head)];
+    let keys = [("heads", heads), ("group", group), ("head", head), ("half", half)];
 
     // conversion/llama.py, permute.
     let by_halves = Ids::of(&[heads, 2, half]);
@@ -201,7 +203,12 @@ fn of_heads(sizes: &Sizes) -> [Case; 3] {
     static PERMUTE: Expr =
         Expr::Permute(&T, &[(HEADS, HEAD), (GROUP, Dim::Times(&HEADS, &HEAD)), (HEAD, Dim::Is(1))]);
     let permute = case(&PERMUTE, by_key_head.flat(), &[("t", by_key_head.swap(0, 1).flat())], &keys);
-    [rope, even_odd, permute]
+
+    // conversion/talkie.py takes each head's halves apart; here a head has more rows than that.
+    static WITHIN: Expr = Expr::WithinRuns(&T, HEADS, HALF, HALF);
+    let second = partial.slice(1, half, head, 1);
+    let within = case(&WITHIN, second.flat(), &[("t", partial.flat())], &keys);
+    [rope, even_odd, permute, within]
 }
 
 /// Steps that split or fuse the rows of queries, keys and values.
@@ -357,7 +364,7 @@ proptest! {
 
 /// The numbers that a formula makes of a file.
 fn numbers(gguf: &Gguf, expr: &Expr, layer: u64) -> (Vec<u64>, Vec<f32>) {
-    let tensor = shown(gguf, expr, layer, 0);
+    let tensor = shown(gguf, expr, layer, 0).unwrap_or_else(|error| panic!("{expr:?}: {error}"));
     let bytes = read(&tensor, 0, tensor.len() as usize);
     (tensor.shape, bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
 }
@@ -366,6 +373,7 @@ fn numbers(gguf: &Gguf, expr: &Expr, layer: u64) -> (Vec<u64>, Vec<f32>) {
 fn numbers_of_the_metadata_become_tensors() {
     let mut writer = Writer::default();
     writer.set("each", Value::Array(Array::F32(vec![0.5, -3.25, 7.0])));
+    writer.set("whole", Value::Array(Array::I64(vec![7, -1, 1 << 40])));
     writer.set("one", Value::F32(3.0));
     let gguf = written(&writer);
     for (layer, number) in [0.5, -3.25, 7.0].into_iter().enumerate() {
@@ -375,10 +383,12 @@ fn numbers_of_the_metadata_become_tensors() {
     static SCALAR: Expr = Expr::Reshape(&Expr::Number("one"), &[]);
     assert_eq!(numbers(&gguf, &SCALAR, 0), (vec![], vec![3.0]));
     for (key, layer) in [("each", 3), ("none", 0)] {
-        let scope = Scope { layer, ..Scope::new(&gguf, "a") };
-        let at = Evaluation { scope, suffix: "", scales: &HashSet::new(), cache: &Arc::default() };
-        assert!(Expr::Number(key).evaluate(&at).is_err(), "{key} at layer {layer}");
+        assert!(shown(&gguf, &Expr::Number(key), layer, 0).is_err(), "{key} at layer {layer}");
     }
+    let whole = shown(&gguf, &Expr::Integers("whole"), 0, 0).expect("an array of whole numbers");
+    assert_eq!((whole.shape.as_slice(), whole.dtype), (&[3][..], Dtype::I64));
+    assert_eq!(read(&whole, 0, 24), [7_i64, -1, 1 << 40].map(i64::to_le_bytes).concat());
+    assert!(shown(&gguf, &Expr::Integers("each"), 0, 0).is_err(), "numbers that are not whole");
 }
 
 /// conversion/bert.py cuts the rows of the padding off RoBERTa's positions.
@@ -401,9 +411,10 @@ fn rows_of_zeros_stand_where_the_converter_cut() {
 #[test]
 fn operations_undo_those_of_converters() {
     type Step = fn(f32) -> f32;
-    let steps: [(ElementOp, Step); 4] = [
+    let steps: [(ElementOp, Step); 5] = [
         (ElementOp::Add(-1.0), |x| x + 1.0),
         (ElementOp::Multiply(0.25), |x| x * 4.0),
+        (ElementOp::Divide(0.25), |x| x * 0.25),
         (ElementOp::LogNegate, |x| -x.exp()),
         (ElementOp::Log, f32::exp),
     ];
@@ -417,9 +428,37 @@ fn operations_undo_those_of_converters() {
         assert_eq!(shape, [20, 20]);
         for (value, original) in values.iter().zip(&original) {
             // The exponential was rounded to 24 bits: an absolute error of 2^-24 in its logarithm.
-            let exact = matches!(op, ElementOp::Add(_) | ElementOp::Multiply(_));
+            let exact = matches!(op, ElementOp::Add(_) | ElementOp::Multiply(_) | ElementOp::Divide(_));
             let near = (value - original).abs() <= f32::EPSILON;
             assert!(if exact { value == original } else { near }, "{op:?}: {value} of {original}");
         }
     }
+}
+
+/// Operations whose number follows from sizes.
+#[test]
+fn factors_follow_from_sizes() {
+    const LARGE: Dim = Dim::Key("large");
+    const SMALL: Dim = Dim::Key("small");
+    // conversion/dots3.py: the factor is a root that f32 rounds, and the product is rounded again.
+    static OVER_ROOT: Expr = Expr::OverRoot(&T, LARGE, SMALL);
+    let root = (28_f64 / 3.0).sqrt() as f32;
+    // conversion/rwkv.py: halved once for so many layers.
+    static DOUBLED: Expr = Expr::Doubled(&T, SMALL);
+    let original: Vec<f32> = (1..=30_i16).map(|i| f32::from(i) / 16.0).collect();
+    for (expr, factor) in [(&OVER_ROOT, root), (&DOUBLED, 0.125)] {
+        let mut writer = Writer::default();
+        writer.set("a.large", Value::U32(28));
+        writer.set("a.small", Value::U32(3));
+        let stored = original.iter().flat_map(|x| (x * factor).to_le_bytes()).collect();
+        writer.tensor("t", &[30], quant::format(0).expect("F32"), stored);
+        let (_, values) = numbers(&written(&writer), expr, 0);
+        let near = |(value, original): (&f32, &f32)| (value - original).abs() <= original * f32::EPSILON;
+        assert!(values.iter().zip(&original).all(near), "{expr:?}: {values:?}");
+    }
+    // conversion/jais.py leaves the slopes out; three heads are two of a power of two and one between.
+    let mut writer = Writer::default();
+    writer.set("a.small", Value::U32(3));
+    let slopes = numbers(&written(&writer), &Expr::Slopes(SMALL), 0);
+    assert_eq!(slopes, (vec![3, 1], vec![0.0625, 0.00390625, 0.25]));
 }

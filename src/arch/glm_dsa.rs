@@ -4,9 +4,10 @@ use serde_json::Value as Json;
 
 use super::deepseek2::{MIXTURE, MLA, MLA_ATTENTION};
 use super::dim::Dim;
+use super::rope_scaling::{rope_parameters, rope_scaling};
 use super::shared::{
     DECODER, DENSE_MLP, ENDS, GATE, NEXTN, NORMS, SCORE_CORRECTION, SHARED_EXPERTS, SPARSE_EXPERTS,
-    mlp_layer_types,
+    mlp_layer_types, scoring_func,
 };
 use super::spec::{Field, Rule, Spec, Value, derived, field, int, rename};
 use super::{Error, Scope};
@@ -18,6 +19,12 @@ static INDEXED: &[Field] = &[
     field("first_k_dense_replace", Value::Dim(Dim::KeyOr("leading_dense_block_count", &Dim::Is(0)))),
     derived("mlp_layer_types", mlp_layer_types),
     field("topk_method", Value::Str("noaux_tc")),
+    derived("scoring_func", scoring_func),
+];
+
+static GLM_FIELDS: &[Field] = &[
+    derived("indexer_types", indexer_types),
+    derived("rope_parameters", |scope| rope_parameters(scope, rope_scaling(scope)?, None)),
 ];
 
 /// The indexer. Layers may share that of an earlier one.
@@ -47,7 +54,7 @@ pub static SPEC: Spec = Spec {
     class: "GlmMoeDsaForCausalLM",
     model_type: "glm_moe_dsa",
     strip: "",
-    config: &[DECODER, MLA, MIXTURE, INDEXED, &[derived("indexer_types", indexer_types)]],
+    config: &[DECODER, MLA, MIXTURE, INDEXED, GLM_FIELDS],
     tensors: TENSORS,
     loss: None,
     proof: &["GlmMoeDsaForCausalLM"],

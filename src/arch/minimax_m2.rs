@@ -6,6 +6,7 @@ use super::spec::{Field, Rule, Spec, Value, derived, exact, field, int};
 
 static FIELDS: &[Field] = &[
     int("intermediate_size", "expert_feed_forward_length"),
+    field("shared_intermediate_size", Value::Int(0)), // there is none; mlx-lm wants to be told
     int("num_local_experts", "expert_count"),
     int("num_experts_per_tok", "expert_used_count"),
     int("rotary_dim", "rope.dimension_count"),

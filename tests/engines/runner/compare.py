@@ -57,7 +57,7 @@ def compare_with(engine, mounted, work, lookups):
 def outcome(engine, shown, theirs, ours):
     """The fields of a row that tell how an engine fared on the ordinary folder and on the mount."""
     if "error" in theirs:
-        excepted = engine.excepted.get(shown.name)
+        excepted = engine.exception(shown.name, theirs["error"])
         why = f"it fails on that folder: {excepted or theirs['error']}"
         return {"same": None, "excepted": excepted, "why": why, "error": theirs["error"]}
     why = ours.get("error") or difference(ours, theirs, LOST.get(shown.model_class))

@@ -28,7 +28,7 @@ class Engine:
     listed: bool = False
     # The classes that its script has, if not all.
     classes: list | None = None
-    # Models that it cannot open as an ordinary folder either, each with the reason.
+    # Models that it cannot open as an ordinary folder either, {model: {says: a part of its error, why: the reason}}.
     excepted: dict = dataclasses.field(default_factory=dict)
 
     def command(self):
@@ -39,6 +39,11 @@ class Engine:
     def installed(self):
         there = [CACHE / self.program] if self.program else [CACHE / self.python / "bin/python", LLAMA_CPP]
         return all(path.exists() for path in there)
+
+    def exception(self, model, error):
+        """Why it cannot open a model as an ordinary folder, if that is known; another error is none that is known."""
+        known = self.excepted.get(model)
+        return known["why"] if known and known["says"] in error else None
 
     def unsupported(self, name):
         """Why it is not tried with a class; None if it is."""

@@ -24,7 +24,6 @@ use support::twins::Twins;
 const PARTS: &str = "tensors,config,tokenizer,output,roundtrip";
 
 const NO_SCORES: &str = "the converter takes the Unigram vocabulary for WordPiece, and drops its scores";
-const CLASS_OF_TOKENIZER: &str = "the converter takes the tokenizer's class for one of two; with that name in tokenizer_config.json it holds";
 const OTHER_SPLIT: &str =
     "the file names DeepSeek's pre-tokenizer; the case's own tokenizer.json splits as Llama 3's does";
 

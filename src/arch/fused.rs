@@ -31,6 +31,8 @@ const WINDOWED_Q: Dim = Dim::Times(&HEADS, &WINDOWED);
 const WINDOWED_K: Dim = Dim::Times(&KV_HEADS, &WINDOWED);
 /// A gate of the heads' output, beside the queries.
 const GATED_Q: Dim = Dim::Times(&TWICE, &Q);
+/// Linear attention whose heads all have queries, keys and values of one size.
+const LINEAR: Dim = Dim::Times(&HEADS, &Dim::Key("kda.head_dim"));
 const HALF: Dim =
     Dim::Over(&Dim::Rows("blk.{i}.ffn_gate_up_exps.weight"), &Dim::Times(&TWICE, &Dim::Key("expert_count")));
 
@@ -38,7 +40,12 @@ static FUSIONS: &[Fusion] = &[
     Fusion {
         whole: "attn_qkv",
         parts: &["attn_q", "attn_k", "attn_v"],
-        rows: &[&[Q, K, V], &[WINDOWED_Q, WINDOWED_K, WINDOWED_K], &[GATED_Q, K, V]],
+        rows: &[
+            &[Q, K, V],
+            &[WINDOWED_Q, WINDOWED_K, WINDOWED_K],
+            &[GATED_Q, K, V],
+            &[LINEAR, LINEAR, LINEAR],
+        ],
         stacked: false,
     },
     Fusion {
@@ -72,7 +79,10 @@ pub fn part<'a>(scope: &Scope<'a>, name: &str) -> Option<Part<'a>> {
     let scope = scope.at(layer);
     // A size that cannot be had is that of a way which this file does not have.
     let mut ways = fusion.rows.iter().filter_map(|way| way.iter().map(|n| n.of(&scope).ok()).collect());
-    let sums_up = |way: &Vec<u64>| way.iter().try_fold(0_u64, |sum, &n| sum.checked_add(n)) == Some(all);
+    // A layer without key heads is none that these sizes are of.
+    let sums_up = |way: &Vec<u64>| {
+        way.iter().all(|&n| n > 0) && way.iter().try_fold(0_u64, |sum, &n| sum.checked_add(n)) == Some(all)
+    };
     let rows = ways.find(sums_up)?;
     let experts = if fusion.stacked { shape[0] } else { 1 };
     shape[axis] = rows[nth];

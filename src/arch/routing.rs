@@ -1,9 +1,9 @@
 //! What chooses experts: shown in fp32 where its values need that, whatever the rest of the folder is.
 //!
-//! DeepSeek V3, GLM 4.5, MiniMax M2 and others are published with these tensors in fp32 among bf16 weights, and their classes keep
-//! them so. The correction of DeepSeek V3 has values about 5, which bf16 holds in steps of 0.03, added to scores
-//! between 0 and 1: rounded, it chooses other experts. Every converter stores these tensors in fp32, so the values tell what the
-//! original was.
+//! The classes keep these tensors in fp32 themselves, in a model of any dtype (transformers 5.23,
+//! `_keep_in_fp32_modules_strict`: the correction of scores of DeepSeek V3, GLM 4.5 and others, of Ernie 4.5 the router too).
+//! A correction is added to scores between 0 and 1; one above 4 has steps of 0.03 in bf16, so that a rounded one may choose
+//! other experts. Every converter stores these tensors in fp32, so the values tell what the original was.
 
 use super::spec::Rule;
 use super::{Error, Scope};

@@ -15,9 +15,14 @@ pub static MIXTURE: &[Field] = &[
     field("router_aux_loss_coef", Value::Float(0.001)),
 ];
 
-/// Gate and up are one tensor, of all experts.
+/// Gate and up are one tensor, of all experts; where the file has it so too, it stays whole.
 static EXPERTS: &[Rule] = &[
     rename("blk.{i}.ffn_gate_inp", "model.layers.{i}.block_sparse_moe.router.layer"),
+    exact(
+        "model.layers.{i}.block_sparse_moe.input_linear.weight",
+        Expr::Tensor("blk.{i}.ffn_gate_up_exps.weight"),
+    )
+    .optional(),
     exact(
         "model.layers.{i}.block_sparse_moe.input_linear.weight",
         Expr::Join(&[
@@ -25,11 +30,6 @@ static EXPERTS: &[Rule] = &[
             Expr::Tensor("blk.{i}.ffn_up_exps.weight"),
         ]),
     ),
-    exact(
-        "model.layers.{i}.block_sparse_moe.input_linear.weight",
-        Expr::Tensor("blk.{i}.ffn_gate_up_exps.weight"),
-    )
-    .optional(),
     rename("blk.{i}.ffn_down_exps", "model.layers.{i}.block_sparse_moe.output_linear"),
 ];
 

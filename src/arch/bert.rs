@@ -4,12 +4,13 @@ use serde_json::{Map, Value as Json};
 
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::HEADS;
+use super::shared::{HEADS, SIZES};
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, number, rename};
 use super::{Error, Scope};
 
 const SOURCE: &str = "conversion/bert.py, llama.cpp 0c1e5709";
-const POOLER: Option<&str> =
+/// What embeddings lose.
+pub const POOLER: Option<&str> =
     Some("the pooling layer is in no GGUF: loaders make a new one, which embeddings do not use");
 const POOLER_AND_ROWS: Option<&str> = Some(
     "the pooling layer is in no GGUF, nor are the first two rows of the position table, which only padding would use",
@@ -85,12 +86,6 @@ static DISTIL_NAMED: &[Rule] = distil!("distilbert.");
 static DISTIL_HEAD: &[Rule] = &[rename("cls", "pre_classifier"), rename("cls.output", "classifier")];
 
 static FIELDS: &[Field] = &[
-    int("hidden_size", "embedding_length"),
-    int("num_hidden_layers", "block_count"),
-    field("num_attention_heads", Value::Dim(HEADS)),
-    int("intermediate_size", "feed_forward_length"),
-    int("max_position_embeddings", "context_length"),
-    field("vocab_size", Value::Dim(Dim::Rows("token_embd.weight"))),
     derived("type_vocab_size", token_types),
     number("layer_norm_eps", "attention.layer_norm_epsilon"),
     field("hidden_act", Value::Str("gelu")),
@@ -102,7 +97,7 @@ static FIELDS: &[Field] = &[
 ];
 
 /// Pad tokens have no position, so the class needs their id, whatever the tokenizer says.
-static LATE_FIELDS: &[Field] = &[
+pub static LATE_FIELDS: &[Field] = &[
     field("max_position_embeddings", Value::Dim(Dim::Plus(&Dim::Key("context_length"), &Dim::Is(2)))),
     field("pad_token_id", Value::Int(1)),
 ];
@@ -133,7 +128,7 @@ const BERT: Spec = Spec {
     class: "BertModel",
     model_type: "bert",
     strip: "",
-    config: &[FIELDS],
+    config: &[SIZES, FIELDS],
     tensors: &[BARE, BARE_POSITIONS],
     loss: POOLER,
     proof: &["BertModel"],
@@ -145,7 +140,7 @@ pub static SPEC: Spec = BERT;
 pub static CLASSIFIER: Spec = Spec {
     when: &[HEAD],
     class: "BertForSequenceClassification",
-    config: &[FIELDS, LABELS],
+    config: &[SIZES, FIELDS, LABELS],
     tensors: &[BERT_NAMED, BERT_HEAD],
     loss: Some(
         "the pooling layer, which the classifier reads, is in no GGUF: without the original's it classifies at random",
@@ -160,7 +155,7 @@ pub static CAMEMBERT: Spec = Spec {
     when: &[Tell::Id("tokenizer.ggml.padding_token_id", 1), Tell::Not(&HEAD)],
     class: "CamembertModel",
     model_type: "camembert",
-    config: &[FIELDS, &[field("pad_token_id", Value::Int(1))]],
+    config: &[SIZES, FIELDS, &[field("pad_token_id", Value::Int(1))]],
     proof: &["CamembertModel"],
     ..BERT
 };
@@ -169,7 +164,7 @@ pub static ROBERTA: Spec = Spec {
     when: &[BPE],
     class: "RobertaModel",
     model_type: "roberta",
-    config: &[FIELDS, LATE_FIELDS],
+    config: &[SIZES, FIELDS, LATE_FIELDS],
     tensors: &[BARE, BARE_LATE_POSITIONS],
     loss: POOLER_AND_ROWS,
     proof: &["RobertaModel"],
@@ -180,7 +175,7 @@ pub static ROBERTA_CLASSIFIER: Spec = Spec {
     when: &[BPE, HEAD],
     class: "RobertaForSequenceClassification",
     model_type: "roberta",
-    config: &[FIELDS, LATE_FIELDS, LABELS],
+    config: &[SIZES, FIELDS, LATE_FIELDS, LABELS],
     tensors: &[ROBERTA_NAMED, ROBERTA_HEAD],
     loss: POOLER_AND_ROWS,
     proof: &["RobertaForSequenceClassification"],
@@ -191,7 +186,7 @@ pub static XLM_ROBERTA: Spec = Spec {
     when: &[UNIGRAM],
     class: "XLMRobertaModel",
     model_type: "xlm-roberta",
-    config: &[FIELDS, LATE_FIELDS],
+    config: &[SIZES, FIELDS, LATE_FIELDS],
     tensors: &[BARE, BARE_LATE_POSITIONS],
     loss: POOLER_AND_ROWS,
     proof: &["XLMRobertaModel"],
@@ -203,7 +198,7 @@ pub static XLM_ROBERTA_CLASSIFIER: Spec = Spec {
     when: &[UNIGRAM, HEAD],
     class: "XLMRobertaForSequenceClassification",
     model_type: "xlm-roberta",
-    config: &[FIELDS, LATE_FIELDS, LABELS],
+    config: &[SIZES, FIELDS, LATE_FIELDS, LABELS],
     tensors: &[ROBERTA_NAMED, ROBERTA_HEAD],
     loss: POOLER_AND_ROWS,
     proof: &["XLMRobertaForSequenceClassification"],

@@ -96,6 +96,10 @@ pub fn of_kind(scope: &Scope, windowed: bool, number: Dim) -> Result<Option<Json
 }
 
 fn layer_types(scope: &Scope, period: u64) -> Result<Vec<Json>, Error> {
-    let name = |sliding: bool| if sliding { "sliding_attention" } else { "full_attention" };
-    Ok(sliding_layers(scope, period)?.into_iter().map(|sliding| name(sliding).into()).collect())
+    Ok(sliding_layers(scope, period)?.into_iter().map(|sliding| layer_type(sliding).into()).collect())
+}
+
+/// What transformers calls a layer with a window, and one without.
+pub fn layer_type(sliding: bool) -> &'static str {
+    if sliding { "sliding_attention" } else { "full_attention" }
 }

@@ -6,8 +6,8 @@ use super::dim::Dim;
 use super::expr::Expr;
 use super::glm_dsa::INDEXER;
 use super::shared::{
-    DECODER, DENSE_MLP, ENDS, GATE, HEADS, NORMS, SCORE_CORRECTION, SHARED_EXPERTS, SPARSE_EXPERTS, TRUNK,
-    shared_expert_width,
+    DECODER, DENSE_MLP, ENDS, GATE, HEADS, NEXT, NORMS, SCORE_CORRECTION, SHARED_EXPERTS, SPARSE_EXPERTS,
+    TRUNK, shared_expert_width,
 };
 use super::spec::{Field, Rule, Spec, Value, derived, exact, field, int, rename, rule};
 
@@ -82,8 +82,6 @@ static ATTENTION: &[Rule] = &[
     rename("blk.{i}.attn_gate", "model.layers.{i}.self_attn.g_proj"),
     rename("blk.{i}.attn_output", "model.layers.{i}.self_attn.o_proj"),
 ];
-
-const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 
 /// What the layer that predicts a further token has beside a layer's own tensors.
 static NEXT_TOKEN: &[Rule] = &[

@@ -4,8 +4,8 @@ use super::dim::Dim;
 use super::exaone4::pattern;
 use super::expr::Expr;
 use super::shared::{
-    ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, NORMS, QK_NORMS, ROPE_FACTORS, SHARED_EXPERTS, SPARSE_EXPERTS,
-    TRUNK, WINDOW, mlp_layer_types, predicting_layers,
+    ATTENTION, DECODER, DENSE_MLP, ENDS, GATE, NEXT, NORMS, QK_NORMS, ROPE_FACTORS, SHARED_EXPERTS,
+    SPARSE_EXPERTS, TRUNK, WINDOW, mlp_layer_types, predicting_layers,
 };
 use super::spec::{Field, Rule, Spec, Value, all_over, derived, drop, exact, field, int, rename};
 
@@ -29,7 +29,6 @@ static CORRECTION: &[Rule] =
     &[exact("model.layers.{i}.mlp.e_score_correction_bias", Expr::Tensor("blk.{i}.exp_probs_b.bias"))
         .optional()];
 
-const PREDICTING: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 const COPY: &str = "every block that predicts has its own copy of one tensor";
 
 static TRUNK_NORMS: [Rule; 2] = all_over(NORMS, TRUNK);
@@ -41,7 +40,7 @@ const fn predicting<const N: usize>(rules: [Rule; N]) -> [Rule; N] {
     let mut all = rules;
     let mut i = 0;
     while i < N {
-        all[i] = rules[i].over(PREDICTING).from(TRUNK);
+        all[i] = rules[i].over(NEXT).from(TRUNK);
         i += 1;
     }
     all
@@ -64,10 +63,10 @@ static PREDICTING_LAYER: [Rule; 11] = predicting([
 
 /// The projection and norms that all predicting blocks share; the converter wrote them to each.
 static PREDICTION: &[Rule] = &[
-    rename("blk.{i}.nextn.eh_proj", "mtp.fc").over(PREDICTING).from(TRUNK).optional(),
-    rename("blk.{i}.nextn.enorm", "mtp.pre_fc_norm_embedding").over(PREDICTING).from(TRUNK).optional(),
-    rename("blk.{i}.nextn.hnorm", "mtp.pre_fc_norm_hidden").over(PREDICTING).from(TRUNK).optional(),
-    rename("blk.{i}.nextn.shared_head_norm", "mtp.norm").over(PREDICTING).from(TRUNK).optional(),
+    rename("blk.{i}.nextn.eh_proj", "mtp.fc").over(NEXT).from(TRUNK).optional(),
+    rename("blk.{i}.nextn.enorm", "mtp.pre_fc_norm_embedding").over(NEXT).from(TRUNK).optional(),
+    rename("blk.{i}.nextn.hnorm", "mtp.pre_fc_norm_hidden").over(NEXT).from(TRUNK).optional(),
+    rename("blk.{i}.nextn.shared_head_norm", "mtp.norm").over(NEXT).from(TRUNK).optional(),
     drop("blk.{i}.nextn.eh_proj.weight", COPY),
     drop("blk.{i}.nextn.enorm.weight", COPY),
     drop("blk.{i}.nextn.hnorm.weight", COPY),

@@ -1,11 +1,10 @@
 //! Jina's BERTs: version 2, with linear biases for positions and gated layers, and the one for code; version 3, with rope.
 
+use super::bert::{LATE_FIELDS, POOLER};
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::HEADS;
-use super::spec::{Field, Rule, Spec, Tell, Value, derived, field, int, number, rename, rule};
-
-const POOLER: &str = "the pooling layer is in no GGUF: loaders make a new one, which embeddings do not use";
+use super::shared::SIZES;
+use super::spec::{Field, Rule, Spec, Tell, Value, derived, field, number, rename, rule};
 
 static EMBEDDINGS: &[Rule] = &[
     rename("token_embd", "embeddings.word_embeddings"),
@@ -45,12 +44,6 @@ static CODE_LAYERS: &[Rule] = &[
 ];
 
 static FIELDS: &[Field] = &[
-    int("hidden_size", "embedding_length"),
-    int("num_hidden_layers", "block_count"),
-    field("num_attention_heads", Value::Dim(HEADS)),
-    int("intermediate_size", "feed_forward_length"),
-    int("max_position_embeddings", "context_length"),
-    field("vocab_size", Value::Dim(Dim::Rows("token_embd.weight"))),
     field("type_vocab_size", Value::Dim(Dim::Rows("token_types.weight"))),
     number("layer_norm_eps", "attention.layer_norm_epsilon"),
     field("hidden_act", Value::Str("gelu")),
@@ -82,9 +75,9 @@ const V2_SPEC: Spec = Spec {
     class: "JinaBertModel",
     model_type: "bert",
     strip: "",
-    config: &[FIELDS, V2_FIELDS],
+    config: &[SIZES, FIELDS, V2_FIELDS],
     tensors: &[EMBEDDINGS, V2_LAYERS, PLAIN],
-    loss: Some(POOLER),
+    loss: POOLER,
     proof: &[],
     source: "conversion/bert.py, class JinaBertV2Model, llama.cpp 0c1e5709",
 };
@@ -101,10 +94,7 @@ static V3_LAYERS: &[Rule] = &[
     rename("blk.{i}.layer_output_norm", "encoder.layers.{i}.norm2"),
 ];
 
-/// Positions count from the pad token on.
 static V3_FIELDS: &[Field] = &[
-    field("max_position_embeddings", Value::Dim(Dim::Plus(&Dim::Key("context_length"), &Dim::Is(2)))),
-    field("pad_token_id", Value::Int(1)),
     field("attention_probs_dropout_prob", Value::Float(0.1)),
     derived("rope_parameters", |scope| {
         let theta = scope.f64("rope.freq_base")?.unwrap_or(20000.0);
@@ -120,7 +110,7 @@ pub static V3: Spec = Spec {
     class: "JinaEmbeddingsV3Model",
     model_type: "jina_embeddings_v3",
     strip: "",
-    config: &[FIELDS, V3_FIELDS],
+    config: &[SIZES, FIELDS, LATE_FIELDS, V3_FIELDS],
     tensors: &[EMBEDDINGS, V3_LAYERS],
     loss: Some(
         "the pooling layer is in no GGUF: loaders make a new one, which embeddings do not use; the tasks' adapters are in files of their own",

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::config::layer_type;
 use super::dim::Dim;
 use super::expr::Expr;
 use super::rope_scaling::rope_scaling;
@@ -59,8 +60,7 @@ fn layer_types(scope: &Scope) -> Result<Option<Json>, Error> {
     let windowed = scope.u64("attention.sliding_window")?.is_some();
     let full =
         |layer: usize| !windowed || if alike { layer.is_multiple_of(4) } else { heads[layer] == heads[0] };
-    let kind = |layer| if full(layer) { "full_attention" } else { "sliding_attention" };
-    Ok(Some((0..heads.len()).map(kind).collect()))
+    Ok(Some((0..heads.len()).map(|layer| layer_type(!full(layer))).collect()))
 }
 
 /// Whether each head has a gate or each of its elements.

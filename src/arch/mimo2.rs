@@ -3,10 +3,12 @@
 
 use serde_json::Value as Json;
 
-use super::config::sliding_layers;
+use super::config::{layer_type, sliding_layers};
 use super::dim::Dim;
 use super::expr::Expr;
-use super::shared::{DECODER, DENSE, ENDS, HEAD_DIM, HEADS, ROUTED, TRUNK, mlp_layer_types, scoring_func};
+use super::shared::{
+    DECODER, DENSE, ENDS, HEAD_DIM, HEADS, NEXT, ROUTED, TRUNK, mlp_layer_types, scoring_func,
+};
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, number, omit, rename, rule};
 use super::{Error, Scope};
 
@@ -73,8 +75,6 @@ static LAYERS: &[Rule] = &[
 const fn next(gguf: &'static str, hf: &'static str) -> Rule {
     rename(gguf, hf).over(NEXT).from(TRUNK)
 }
-
-const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 
 /// Attention, of the trunk and of what predicts, in tensors of their own.
 static SPLIT: &[Rule] = &[
@@ -166,10 +166,6 @@ fn sliding(scope: &Scope) -> Result<Vec<bool>, Error> {
         }),
         None => sliding_layers(scope, 6),
     }
-}
-
-fn layer_type(sliding: bool) -> &'static str {
-    if sliding { "sliding_attention" } else { "full_attention" }
 }
 
 fn windows(scope: &Scope) -> Result<Option<Json>, Error> {

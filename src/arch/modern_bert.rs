@@ -3,8 +3,7 @@
 use serde_json::Value as Json;
 
 use super::bert::LABELS;
-use super::dim::Dim;
-use super::shared::HEADS;
+use super::shared::SIZES;
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, field, int, rename};
 use super::{Error, Scope};
 
@@ -31,12 +30,6 @@ static HEAD: &[Rule] =
     &[rename("cls", "head.dense"), rename("cls.norm", "head.norm"), rename("cls.output", "classifier")];
 
 static FIELDS: &[Field] = &[
-    int("hidden_size", "embedding_length"),
-    int("num_hidden_layers", "block_count"),
-    field("num_attention_heads", Value::Dim(HEADS)),
-    int("intermediate_size", "feed_forward_length"),
-    int("max_position_embeddings", "context_length"),
-    field("vocab_size", Value::Dim(Dim::Rows("token_embd.weight"))),
     derived("norm_eps", norm_eps),
     derived("hidden_activation", activation),
     field("global_rope_theta", Value::Number("rope.freq_base", Some(160_000.0))),
@@ -65,7 +58,7 @@ pub static SPEC: Spec = Spec {
     class: "ModernBertModel",
     model_type: "modernbert",
     strip: "",
-    config: &[FIELDS],
+    config: &[SIZES, FIELDS],
     tensors: &[BARE],
     loss: None,
     proof: &["ModernBertModel"],
@@ -78,7 +71,7 @@ pub static CLASSIFIER: Spec = Spec {
     class: "ModernBertForSequenceClassification",
     model_type: "modernbert",
     strip: "",
-    config: &[FIELDS, LABELS],
+    config: &[SIZES, FIELDS, LABELS],
     tensors: &[NAMED, HEAD],
     loss: None,
     proof: &["ModernBertForSequenceClassification"],

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::dim::Dim;
 use super::expr::Expr;
 use super::rope_scaling::rope_scaling;
-use super::shared::{HEAD_DIM, HEADS, KV_HEADS, TRUNK};
+use super::shared::{HEAD_DIM, HEADS, KV_HEADS, NEXT, TRUNK};
 use super::spec::{
     Field, Rule, Spec, Tell, Value, all_over, derived, exact, field, int, number, rename, rule,
 };
@@ -51,8 +51,6 @@ static LAYERS: &[Rule] = &[
     rename("blk.{i}.ffn_latent_down", "backbone.layers.{i}.mixer.fc1_latent_proj").over(TRUNK).optional(),
     rename("blk.{i}.ffn_latent_up", "backbone.layers.{i}.mixer.fc2_latent_proj").over(TRUNK).optional(),
 ];
-
-const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 
 const fn next(hf: &'static str, expr: Expr) -> Rule {
     rule(hf, expr).from(TRUNK).over(NEXT)

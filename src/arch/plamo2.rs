@@ -4,26 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::dim::Dim;
 use super::expr::Expr;
-use super::plamo3::{MIXER as MIXER_NORM, MLP, bare, norm};
+use super::plamo3::FRAME;
 use super::spec::{Field, Rule, Spec, Tell, Value, derived, exact, field, int, number, rename};
 use super::ssm::{A_LOG, CONV, MIXER, NO_MIXER, SSM_HEADS};
 use super::{Error, Scope};
-
-static TENSORS: &[Rule] = &[
-    rename("token_embd", "model.embed_tokens"),
-    norm(&Expr::Tensor("output_norm"), 1.0, "model.norm"),
-    rename("output", "lm_head").optional(),
-    norm(&Expr::Tensor("blk.{i}.attn_norm"), 1.0, "model.layers.layers.{i}.pre_mixer_norm"),
-    bare(
-        &Expr::Tensor("blk.{i}.post_attention_norm"),
-        MIXER_NORM,
-        "model.layers.layers.{i}.post_mixer_norm.weight",
-    ),
-    norm(&Expr::Tensor("blk.{i}.ffn_norm"), 1.0, "model.layers.layers.{i}.pre_mlp_norm"),
-    bare(&Expr::Tensor("blk.{i}.post_ffw_norm"), MLP, "model.layers.layers.{i}.post_mlp_norm.weight"),
-    rename("blk.{i}.ffn_up", "model.layers.layers.{i}.mlp.gate_up_proj"),
-    rename("blk.{i}.ffn_down", "model.layers.layers.{i}.mlp.down_proj"),
-];
 
 static ATTENTION: &[Rule] = &[
     rename("blk.{i}.attn_qkv", "model.layers.layers.{i}.mixer.qkv_proj").only(NO_MIXER),
@@ -81,7 +65,7 @@ pub static SPEC: Spec = Spec {
     model_type: "plamo2",
     strip: "",
     config: &[FIELDS],
-    tensors: &[TENSORS, ATTENTION, MAMBA],
+    tensors: &[FRAME, ATTENTION, MAMBA],
     loss: Some("the window of attention, which is that of the published models"),
     proof: &["Plamo2ForCausalLM"],
     source: "conversion/plamo.py, class Plamo2Model, llama.cpp 0c1e5709",

@@ -7,17 +7,17 @@ use super::spec::{Field, Rule, Spec, Value, derived, exact, field, omit, rename,
 use crate::tensor::ElementOp;
 
 /// What norms after attention are stored plus.
-pub const MIXER: f32 = 1.0 / 5.0;
+const MIXER: f32 = 1.0 / 5.0;
 /// Likewise after the feed-forward network.
-pub const MLP: f32 = 0.089_442_72; // 5^-1.5
+const MLP: f32 = 0.089_442_72; // 5^-1.5
 
 /// A norm that is stored plus so much.
-pub const fn norm(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
+const fn norm(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
     rule(hf, Expr::Map(stored, ElementOp::Add(-added)))
 }
 
 /// A norm that the converter stored without a suffix.
-pub const fn bare(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
+const fn bare(stored: &'static Expr, added: f32, hf: &'static str) -> Rule {
     exact(hf, Expr::Map(stored, ElementOp::Add(-added)))
 }
 
@@ -40,7 +40,8 @@ static FIELDS: &[Field] = &[
     }),
 ];
 
-static TENSORS: &[Rule] = &[
+/// What PLaMo 2 has too: all but the mixers.
+pub static FRAME: &[Rule] = &[
     rename("token_embd", "model.embed_tokens"),
     norm(&Expr::Tensor("output_norm"), 1.0, "model.norm"),
     rename("output", "lm_head").optional(),
@@ -52,12 +53,15 @@ static TENSORS: &[Rule] = &[
     ),
     norm(&Expr::Tensor("blk.{i}.ffn_norm"), 1.0, "model.layers.layers.{i}.pre_mlp_norm"),
     bare(&Expr::Tensor("blk.{i}.post_ffw_norm"), MLP, "model.layers.layers.{i}.post_mlp_norm.weight"),
+    rename("blk.{i}.ffn_up", "model.layers.layers.{i}.mlp.gate_up_proj"),
+    rename("blk.{i}.ffn_down", "model.layers.layers.{i}.mlp.down_proj"),
+];
+
+static ATTENTION: &[Rule] = &[
     norm(&Expr::Tensor("blk.{i}.attn_q_norm"), 1.0, "model.layers.layers.{i}.mixer.q_norm"),
     norm(&Expr::Tensor("blk.{i}.attn_k_norm"), 1.0, "model.layers.layers.{i}.mixer.k_norm"),
     rename("blk.{i}.attn_qkv", "model.layers.layers.{i}.mixer.qkv_proj"),
     rename("blk.{i}.attn_output", "model.layers.layers.{i}.mixer.o_proj"),
-    rename("blk.{i}.ffn_up", "model.layers.layers.{i}.mlp.gate_up_proj"),
-    rename("blk.{i}.ffn_down", "model.layers.layers.{i}.mlp.down_proj"),
 ];
 
 pub static SPEC: Spec = Spec {
@@ -67,7 +71,7 @@ pub static SPEC: Spec = Spec {
     model_type: "plamo3",
     strip: "",
     config: &[DECODER, FIELDS],
-    tensors: &[TENSORS],
+    tensors: &[FRAME, ATTENTION],
     loss: None,
     proof: &["Plamo3ForCausalLM"],
     source: "conversion/plamo.py, class Plamo3Model, llama.cpp 0c1e5709",

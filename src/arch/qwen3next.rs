@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::dim::Dim;
 use super::expr::Expr;
 use super::rope_scaling::{rope_parameters, rope_scaling};
-use super::shared::{DECODER, EXPERTS, MLP, QWEN_EXPERTS, SHARED_EXPERT, TRUNK, object};
+use super::shared::{DECODER, EXPERTS, MLP, NEXT, QWEN_EXPERTS, SHARED_EXPERT, TRUNK, object};
 use super::spec::{Field, Rule, Spec, Tell, Value, all_over, derived, exact, field, int, rename, rule};
 use super::{Error, Scope};
 use crate::tensor::ElementOp;
@@ -149,8 +149,6 @@ static TRUNK_MLP: [Rule; 3] = all_over(MLP, TRUNK);
 pub static TRUNK_EXPERTS: [Rule; 4] = all_over(EXPERTS, TRUNK);
 /// The shared expert of these.
 pub static TRUNK_SHARED_EXPERT: [Rule; 4] = all_over(SHARED_EXPERT, TRUNK);
-
-const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
 
 const fn mtp(rule: Rule) -> Rule {
     rule.from(TRUNK).over(NEXT)

@@ -8,8 +8,10 @@ use super::rope_scaling;
 use super::spec::{Field, Rule, Tell, Value, derived, drop, exact, field, int, number, omit, rename, rule};
 use super::{Error, Scope};
 
-/// Layers of the model proper, without the last ones that predict further tokens.
-pub const TRUNK: Dim = Dim::Minus(&Dim::Key("block_count"), &Dim::KeyOr("nextn_predict_layers", &Dim::Is(0)));
+/// The last layers, which predict further tokens.
+pub const NEXT: Dim = Dim::KeyOr("nextn_predict_layers", &Dim::Is(0));
+/// Layers of the model proper, without these.
+pub const TRUNK: Dim = Dim::Minus(&Dim::Key("block_count"), &NEXT);
 /// Query heads.
 pub const HEADS: Dim = Dim::Key("attention.head_count");
 /// Key and value heads; files without grouped attention may lack the key.
@@ -36,6 +38,16 @@ pub static DECODER: &[Field] = &[
     field("attention_dropout", Value::Float(0.0)),
     field("initializer_range", Value::Float(0.02)),
     field("use_cache", Value::Bool(true)),
+];
+
+/// Sizes in the spelling of BERT and its kin.
+pub static SIZES: &[Field] = &[
+    int("hidden_size", "embedding_length"),
+    int("num_hidden_layers", "block_count"),
+    field("num_attention_heads", Value::Dim(HEADS)),
+    int("intermediate_size", "feed_forward_length"),
+    int("max_position_embeddings", "context_length"),
+    field("vocab_size", Value::Dim(Dim::Rows("token_embd.weight"))),
 ];
 
 /// The size of a head, where the file says it: classes divide otherwise, and llama.cpp's converter writes the key

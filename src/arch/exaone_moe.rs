@@ -36,37 +36,32 @@ static TRUNK_ATTENTION: [Rule; 4] = all_over(ATTENTION, TRUNK);
 static TRUNK_QK_NORMS: [Rule; 2] = all_over(QK_NORMS, TRUNK);
 static TRUNK_MLP: [Rule; 3] = all_over(DENSE_MLP, TRUNK);
 
-const fn predicting<const N: usize>(rules: [Rule; N]) -> [Rule; N] {
-    let mut all = rules;
-    let mut i = 0;
-    while i < N {
-        all[i] = rules[i].over(NEXT).from(TRUNK);
-        i += 1;
-    }
-    all
+/// A tensor of the layers that predict.
+const fn next(gguf: &'static str, hf: &'static str) -> Rule {
+    rename(gguf, hf).over(NEXT).from(TRUNK)
 }
 
 /// A predicting block, which is dense: of one with experts the converter makes none.
-static PREDICTING_LAYER: [Rule; 11] = predicting([
-    rename("blk.{i}.attn_norm", "mtp.layers.{j}.input_layernorm"),
-    rename("blk.{i}.ffn_norm", "mtp.layers.{j}.post_attention_layernorm"),
-    rename("blk.{i}.attn_q", "mtp.layers.{j}.self_attn.q_proj"),
-    rename("blk.{i}.attn_k", "mtp.layers.{j}.self_attn.k_proj"),
-    rename("blk.{i}.attn_v", "mtp.layers.{j}.self_attn.v_proj"),
-    rename("blk.{i}.attn_output", "mtp.layers.{j}.self_attn.o_proj"),
-    rename("blk.{i}.attn_q_norm", "mtp.layers.{j}.self_attn.q_norm"),
-    rename("blk.{i}.attn_k_norm", "mtp.layers.{j}.self_attn.k_norm"),
-    rename("blk.{i}.ffn_gate", "mtp.layers.{j}.mlp.gate_proj"),
-    rename("blk.{i}.ffn_up", "mtp.layers.{j}.mlp.up_proj"),
-    rename("blk.{i}.ffn_down", "mtp.layers.{j}.mlp.down_proj"),
-]);
+static PREDICTING_LAYER: &[Rule] = &[
+    next("blk.{i}.attn_norm", "mtp.layers.{j}.input_layernorm"),
+    next("blk.{i}.ffn_norm", "mtp.layers.{j}.post_attention_layernorm"),
+    next("blk.{i}.attn_q", "mtp.layers.{j}.self_attn.q_proj"),
+    next("blk.{i}.attn_k", "mtp.layers.{j}.self_attn.k_proj"),
+    next("blk.{i}.attn_v", "mtp.layers.{j}.self_attn.v_proj"),
+    next("blk.{i}.attn_output", "mtp.layers.{j}.self_attn.o_proj"),
+    next("blk.{i}.attn_q_norm", "mtp.layers.{j}.self_attn.q_norm"),
+    next("blk.{i}.attn_k_norm", "mtp.layers.{j}.self_attn.k_norm"),
+    next("blk.{i}.ffn_gate", "mtp.layers.{j}.mlp.gate_proj"),
+    next("blk.{i}.ffn_up", "mtp.layers.{j}.mlp.up_proj"),
+    next("blk.{i}.ffn_down", "mtp.layers.{j}.mlp.down_proj"),
+];
 
 /// The projection and norms that all predicting blocks share; the converter wrote them to each.
 static PREDICTION: &[Rule] = &[
-    rename("blk.{i}.nextn.eh_proj", "mtp.fc").over(NEXT).from(TRUNK).optional(),
-    rename("blk.{i}.nextn.enorm", "mtp.pre_fc_norm_embedding").over(NEXT).from(TRUNK).optional(),
-    rename("blk.{i}.nextn.hnorm", "mtp.pre_fc_norm_hidden").over(NEXT).from(TRUNK).optional(),
-    rename("blk.{i}.nextn.shared_head_norm", "mtp.norm").over(NEXT).from(TRUNK).optional(),
+    next("blk.{i}.nextn.eh_proj", "mtp.fc").optional(),
+    next("blk.{i}.nextn.enorm", "mtp.pre_fc_norm_embedding").optional(),
+    next("blk.{i}.nextn.hnorm", "mtp.pre_fc_norm_hidden").optional(),
+    next("blk.{i}.nextn.shared_head_norm", "mtp.norm").optional(),
     drop("blk.{i}.nextn.eh_proj.weight", COPY),
     drop("blk.{i}.nextn.enorm.weight", COPY),
     drop("blk.{i}.nextn.hnorm.weight", COPY),
@@ -90,7 +85,7 @@ pub static SPEC: Spec = Spec {
         CORRECTION,
         SPARSE_EXPERTS,
         SHARED_EXPERTS,
-        &PREDICTING_LAYER,
+        PREDICTING_LAYER,
         PREDICTION,
         ROPE_FACTORS,
     ],

@@ -222,41 +222,34 @@ impl Rule {
     }
 }
 
-/// The same rules for so many layers.
-pub const fn all_over<const N: usize>(rules: &[Rule], layers: Dim) -> [Rule; N] {
-    let mut all = [drop("", ""); N];
-    assert!(rules.len() == N);
-    let mut i = 0;
-    while i < N {
-        all[i] = rules[i].over(layers);
-        i += 1;
-    }
-    all
+/// A function that does to all of some rules what a method of [`Rule`] does to one.
+macro_rules! to_all {
+    ($(#[$doc:meta])* $name:ident, $method:ident, $value:ident: $kind:ty) => {
+        $(#[$doc])*
+        pub const fn $name<const N: usize>(rules: &[Rule], $value: $kind) -> [Rule; N] {
+            let mut all = [drop("", ""); N];
+            assert!(rules.len() == N);
+            let mut i = 0;
+            while i < N {
+                all[i] = rules[i].$method($value);
+                i += 1;
+            }
+            all
+        }
+    };
 }
-
-/// The same rules for layers where all of this holds.
-pub const fn all_only<const N: usize>(rules: &[Rule], only: &'static [Tell]) -> [Rule; N] {
-    let mut all = [drop("", ""); N];
-    assert!(rules.len() == N);
-    let mut i = 0;
-    while i < N {
-        all[i] = rules[i].only(only);
-        i += 1;
-    }
-    all
-}
-
-/// The same rules for a model that is a part of another: what stands for `model.`.
-pub const fn all_rooted<const N: usize>(rules: &[Rule], root: &'static str) -> [Rule; N] {
-    let mut all = [drop("", ""); N];
-    assert!(rules.len() == N);
-    let mut i = 0;
-    while i < N {
-        all[i] = rules[i].rooted(root);
-        i += 1;
-    }
-    all
-}
+to_all!(
+    /// The same rules for so many layers.
+    all_over, over, layers: Dim
+);
+to_all!(
+    /// The same rules for layers where all of this holds.
+    all_only, only, only: &'static [Tell]
+);
+to_all!(
+    /// The same rules for a model that is a part of another: what stands for `model.`.
+    all_rooted, rooted, root: &'static str
+);
 
 /// A field with a value of its own kind.
 pub const fn field(name: &'static str, value: Value) -> Field {

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use rawrz::hf::Shards;
 use rawrz::model::Precision;
 use rawrz::ollama::Name;
+use serde::{Deserialize, Serialize};
 
 use crate::command::shards;
 
@@ -93,12 +94,24 @@ pub struct Mount {
     /// Start `ollama serve` on the mount, and stop it with the mount; OLLAMA_HOST says where it listens
     #[arg(long, conflicts_with = "no_ollama")]
     pub launch_ollama: bool,
+    /// How the kernel keeps what it has read [default: as EROFS, where that can be had]
+    #[arg(long, value_enum)]
+    pub backend: Option<Backend>,
     /// Worker threads [default: one a core, at most 16]
     #[arg(long)]
     pub threads: Option<std::num::NonZero<usize>>,
     /// Serve in the background for a parent that waits for word; how the command starts itself again
     #[arg(long, hide = true)]
     pub serve: bool,
+}
+
+/// How the kernel keeps what it has read.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+pub enum Backend {
+    /// In pages of up to 2 MiB (root on Linux 6.12 and later)
+    Erofs,
+    /// In pages of 4 KiB
+    Fuse,
 }
 
 /// How a model is shown.

@@ -3,14 +3,11 @@
 //! No handle table, no inode table, no lock on the way of a read: an inode is its node's id plus one (FUSE's root is 1,
 //! the tree's is 0), ids are never reused, so `forget` has nothing to do and every generation is 0.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fuser::{
@@ -20,11 +17,10 @@ use fuser::{
     ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen, ReplyPoll, ReplyStatfs, ReplyWrite,
     ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
-use rawrz_vfs::{Error, Kind, NodeId, Tree};
+use rawrz_vfs::{Error, Kind, NodeId};
 
-use crate::errno::errno;
+use crate::files::Files;
 use crate::passthrough::Passthrough;
-use crate::stats::Stats;
 
 /// How long the kernel may believe a name or an attribute. The tree never changes under a mount; without this every
 /// `stat` and `open` would come back to us.
@@ -44,12 +40,6 @@ const CAPABILITIES: InitFlags = InitFlags::FUSE_PARALLEL_DIROPS
     .union(InitFlags::FUSE_EXPLICIT_INVAL_DATA)
     .union(InitFlags::FUSE_CACHE_SYMLINKS);
 
-thread_local! {
-    /// Where a worker assembles the bytes that are not stored in one piece. Grows to the largest request seen (1 MiB
-    /// unless the system's fs.fuse.max_pages_limit was raised).
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
 /// Who owns the files shown.
 #[derive(Clone, Copy)]
 pub(crate) struct Owner {
@@ -58,47 +48,18 @@ pub(crate) struct Owner {
 }
 
 pub(crate) struct Adapter {
-    tree: Arc<Tree>,
+    files: Arc<Files>,
     owner: Owner,
-    stats: Arc<Stats>,
     passthrough: Passthrough,
-    reported: Mutex<HashSet<NodeId>>, // files whose failure was logged; touched on failure only
 }
 
 impl Adapter {
-    pub(crate) fn new(tree: Arc<Tree>, owner: Owner, stats: Arc<Stats>, passthrough: Passthrough) -> Self {
-        Self { tree, owner, stats, passthrough, reported: Mutex::default() }
-    }
-
-    /// Runs one request. A panic in it costs the caller an EIO; unguarded it would cost the mount a worker for good.
-    fn answer<T>(&self, id: NodeId, ask: impl FnOnce() -> Result<T, Error>) -> Result<T, Errno> {
-        self.stats.count_request();
-        let answer = catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_| {
-            tracing::error!(node = id.0, "a handler panicked; the request is answered with EIO");
-            Err(Error::Io)
-        });
-        answer.map_err(|error| {
-            if error == Error::Io {
-                self.stats.count_io_error();
-                self.report(id);
-            }
-            errno(error)
-        })
-    }
-
-    /// Logs the first failure of each file: a loader that retries must not fill the log.
-    fn report(&self, id: NodeId) {
-        if self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
-            let path = self.tree.path(id).unwrap_or_default();
-            tracing::error!(
-                file = %path.display(),
-                "the source could not be read (was it shortened or removed?); further failures of this file are not logged"
-            );
-        }
+    pub(crate) fn new(files: Arc<Files>, owner: Owner, passthrough: Passthrough) -> Self {
+        Self { files, owner, passthrough }
     }
 
     fn attr(&self, id: NodeId) -> Result<FileAttr, Error> {
-        let attr = self.tree.attr(id)?;
+        let attr = self.files.tree.attr(id)?;
         let (kind, perm, nlink) = match attr.kind {
             Kind::Directory => (FileType::Directory, 0o555, 2 + self.subdirectories(id)?),
             Kind::File => (FileType::RegularFile, 0o444, 1),
@@ -127,35 +88,8 @@ impl Adapter {
 
     /// `find` stops looking for directories once it has seen `nlink - 2` of them, so the count must be right.
     fn subdirectories(&self, id: NodeId) -> Result<u32, Error> {
-        let count = self.tree.entries(id)?.iter().filter(|e| e.kind == Kind::Directory).count();
+        let count = self.files.tree.entries(id)?.iter().filter(|e| e.kind == Kind::Directory).count();
         Ok(u32::try_from(count).unwrap_or(u32::MAX - 2))
-    }
-
-    /// The bytes of a read: stored ranges as they lie in the mapping, never touched by us, everything else assembled
-    /// in `scratch`.
-    fn bytes<'a>(
-        &'a self,
-        id: NodeId,
-        offset: u64,
-        len: usize,
-        scratch: &'a mut Vec<u8>,
-    ) -> Result<&'a [u8], Error> {
-        if let Some(verbatim) = self.tree.verbatim_at(id, offset, len)?
-            && let Some(mapping) = verbatim.source.mapping()
-        {
-            let end = verbatim.offset.checked_add(verbatim.len as u64).ok_or(Error::Io)?;
-            // The end of a shortened file's last page would read as zeros; pages beyond it fail in the kernel's copy.
-            if !verbatim.source.holds(end) {
-                return Err(Error::Io);
-            }
-            let range = usize::try_from(verbatim.offset).ok().zip(usize::try_from(end).ok());
-            return range.and_then(|(start, end)| mapping.get(start..end)).ok_or(Error::Io);
-        }
-        if scratch.len() < len {
-            scratch.resize(len, 0);
-        }
-        let filled = self.tree.read_at(id, offset, &mut scratch[..len])?;
-        Ok(&scratch[..filled])
     }
 
     /// Passes a directory's names from `cookie` on to `add`, until it says that the reply is full. A cookie is the
@@ -166,8 +100,8 @@ impl Adapter {
         cookie: u64,
         mut add: impl FnMut(NodeId, u64, Kind, &OsStr) -> Result<bool, Error>,
     ) -> Result<(), Error> {
-        let entries = self.tree.entries(id)?;
-        let dots = [(id, "."), (self.tree.parent(id)?, "..")]
+        let entries = self.files.tree.entries(id)?;
+        let dots = [(id, "."), (self.files.tree.parent(id)?, "..")]
             .map(|(id, name)| (id, Kind::Directory, OsStr::new(name)));
         let names = dots.into_iter().chain(entries.iter().map(|e| (e.id, e.kind, e.name.as_os_str())));
         let skip = usize::try_from(cookie).unwrap_or(usize::MAX);
@@ -178,6 +112,17 @@ impl Adapter {
         }
         Ok(())
     }
+}
+
+/// Asks the kernel for what it offers of `capabilities`, and for room for many reads at a time.
+pub(crate) fn negotiate(config: &mut KernelConfig, capabilities: InitFlags) {
+    let offered = config.capabilities();
+    // Cannot fail: only bits that are offered are asked for.
+    let _ = config.add_capabilities(capabilities & offered);
+    // Readahead counts against these; at the threshold the kernel drops its asynchronous part. Both setters refuse
+    // 0 only. max_write stays at fuser's 16 MiB: the size of a READ is derived from it.
+    let _ = config.set_max_background(64);
+    let _ = config.set_congestion_threshold(48);
 }
 
 fn ino(id: NodeId) -> INodeNo {
@@ -199,34 +144,28 @@ fn file_type(kind: Kind) -> FileType {
 
 impl Filesystem for Adapter {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let offered = config.capabilities();
-        // Cannot fail: only bits that are offered are asked for.
-        let _ = config.add_capabilities(CAPABILITIES & offered);
-        // Readahead counts against these; at the threshold the kernel drops its asynchronous part. Both setters refuse
-        // 0 only. max_write stays at fuser's 16 MiB: the size of a READ is derived from it.
-        let _ = config.set_max_background(64);
-        let _ = config.set_congestion_threshold(48);
+        negotiate(config, CAPABILITIES);
         self.passthrough.negotiate(config);
         Ok(())
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let parent = node(parent);
-        match self.answer(parent, || self.attr(self.tree.lookup(parent, name)?)) {
+        match self.files.answer(parent, || self.attr(self.files.tree.lookup(parent, name)?)) {
             Ok(attr) => reply.entry(&TTL, &attr, GENERATION),
             Err(errno) => reply.error(errno),
         }
     }
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        match self.answer(node(ino), || self.attr(node(ino))) {
+        match self.files.answer(node(ino), || self.attr(node(ino))) {
             Ok(attr) => reply.attr(&TTL, &attr),
             Err(errno) => reply.error(errno),
         }
     }
 
     fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
-        match self.answer(node(ino), || self.tree.link_target(node(ino))) {
+        match self.files.answer(node(ino), || self.files.tree.link_target(node(ino))) {
             Ok(target) => reply.data(target.as_os_str().as_bytes()),
             Err(errno) => reply.error(errno),
         }
@@ -237,15 +176,10 @@ impl Filesystem for Adapter {
             return reply.error(Errno::EROFS);
         }
         let id = node(ino);
-        let whole = || if self.passthrough.is_offered() { self.tree.backing(id) } else { Ok(None) };
-        let reply = match self.answer(id, || self.tree.attr(id).and_then(|_| whole())) {
-            Err(errno) => return reply.error(errno),
-            Ok(None) => reply,
-            Ok(Some(whole)) => match self.passthrough.open(id, &whole, reply) {
-                Ok(()) => return,
-                Err(reply) => reply,
-            },
-        };
+        if let Err(errno) = self.files.answer(id, || self.files.tree.attr(id)) {
+            return reply.error(errno);
+        }
+        let Err(reply) = self.passthrough.open(&self.files.tree, id, flags, reply) else { return };
         // KEEP_CACHE: without it each open drops the file's pages from the page cache. Never DIRECT_IO: loaders map files.
         // NOFLUSH: nothing to flush on close.
         reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_NOFLUSH);
@@ -262,19 +196,26 @@ impl Filesystem for Adapter {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        SCRATCH.with_borrow_mut(|scratch| {
-            match self.answer(node(ino), || self.bytes(node(ino), offset, size as usize, scratch)) {
-                Ok(bytes) => {
-                    self.stats.count_bytes(bytes.len());
-                    reply.data(bytes);
-                }
-                Err(errno) => reply.error(errno),
-            }
-        });
+        let id = node(ino);
+        self.files.send(id, reply, |files, scratch| files.bytes(id, offset, size as usize, scratch));
+    }
+
+    fn release(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.passthrough.close(node(ino), handle);
+        reply.ok();
     }
 
     fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let listed = self.answer(node(ino), || {
+        let listed = self.files.answer(node(ino), || {
             self.list(node(ino), offset, |id, next, kind, name| {
                 Ok(reply.add(crate::adapter::ino(id), next, file_type(kind), name))
             })
@@ -293,7 +234,7 @@ impl Filesystem for Adapter {
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let listed = self.answer(node(ino), || {
+        let listed = self.files.answer(node(ino), || {
             self.list(node(ino), offset, |id, next, _, name| {
                 Ok(reply.add(crate::adapter::ino(id), next, name, &TTL, &self.attr(id)?, GENERATION))
             })
@@ -305,7 +246,10 @@ impl Filesystem for Adapter {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        match self.answer(NodeId::ROOT, || Ok((self.tree.total_len(), self.tree.node_count()))) {
+        match self
+            .files
+            .answer(NodeId::ROOT, || Ok((self.files.tree.total_len(), self.files.tree.node_count())))
+        {
             Ok((bytes, files)) => {
                 reply.statfs(bytes.div_ceil(u64::from(BLOCK)), 0, 0, files, 0, BLOCK, 255, BLOCK);
             }

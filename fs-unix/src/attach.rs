@@ -6,11 +6,10 @@
 //! `allow_other` for `auto_unmount`, and do not turn to fusermount3 where `/dev/fuse` is closed to the user.
 
 use std::ffi::CString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use fuser::{Config, Session, SessionACL};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -47,7 +46,7 @@ pub(crate) fn attach(
     let watched = device.try_clone().map_err(Error::Session)?;
     let mut config = Config::default();
     config.acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
-    config.n_threads = Some(threads(options));
+    config.n_threads = Some(options.workers());
     // Each further descriptor is opened from the device's path: only where we may.
     config.clone_fd = openable;
     let ready = Session::from_fd(adapter, device, config.acl, config)
@@ -55,7 +54,7 @@ pub(crate) fn attach(
         .and_then(|session| Ok((session, entry(mountpoint)?)));
     match ready {
         Ok((session, entry)) => {
-            tune(&entry);
+            raise_read_ahead(&Path::new("/sys/class/bdi").join(&entry.device), READ_AHEAD_KB);
             Ok((session, Attachment { mountpoint: mountpoint.into(), entry, device: watched }))
         }
         Err(error) => {
@@ -66,16 +65,10 @@ pub(crate) fn attach(
     }
 }
 
-/// Requests are served to the end by the worker that takes them, so workers are what decodes in parallel.
-fn threads(options: &Options) -> usize {
-    let cores = || thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16));
-    options.threads.unwrap_or_else(cores).max(1)
-}
-
 /// Mounts by mount(2), or through fusermount3 where the device is closed to us or mounting is not allowed to us.
 /// Returns the device and whether we could open it ourselves.
 fn mount(mountpoint: &Path, options: &Options) -> Result<(OwnedFd, bool), Error> {
-    let device = match OpenOptions::new().read(true).write(true).open(DEVICE) {
+    let device = match open_device() {
         Ok(device) => Some(OwnedFd::from(device)),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
         Err(error) => return Err(Error::NoDevice(error)),
@@ -92,6 +85,10 @@ fn mount(mountpoint: &Path, options: &Options) -> Result<(OwnedFd, bool), Error>
         }
     }
     Ok((fusermount::mount(mountpoint, &fusermount_options(options))?, openable))
+}
+
+pub(crate) fn open_device() -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(DEVICE)
 }
 
 fn mount_directly(device: &OwnedFd, mountpoint: &Path, options: &Options) -> Result<(), Errno> {
@@ -130,16 +127,17 @@ fn escape(name: &str) -> String {
     name.replace('\\', r"\\").replace(',', r"\,")
 }
 
-/// Raises the mount's readahead, which only root may. One that somebody has set higher stays.
-fn tune(entry: &Entry) {
-    let path = format!("/sys/class/bdi/{}/read_ahead_kb", entry.device);
+/// Raises the readahead of what `bdi`, a directory of /sys, stands for, which only root may. One that somebody has set
+/// higher stays.
+pub(crate) fn raise_read_ahead(bdi: &Path, to: u32) {
+    let path = bdi.join("read_ahead_kb");
     let current = fs::read_to_string(&path).ok().and_then(|kb| kb.trim().parse::<u32>().ok());
-    if current.is_some_and(|kb| kb >= READ_AHEAD_KB) {
+    if current.is_some_and(|kb| kb >= to) {
         return;
     }
-    match fs::write(&path, READ_AHEAD_KB.to_string()) {
-        Ok(()) => tracing::debug!(path, from = current, to = READ_AHEAD_KB, "readahead raised"),
-        Err(error) => tracing::debug!(path, %error, "readahead left as it is"),
+    match fs::write(&path, to.to_string()) {
+        Ok(()) => tracing::debug!(path = %path.display(), from = current, to, "readahead raised"),
+        Err(error) => tracing::debug!(path = %path.display(), %error, "readahead left as it is"),
     }
 }
 

@@ -91,6 +91,12 @@ pub enum Error {
         /// Type of what covers it.
         fs_type: String,
     },
+    /// The kernel cannot keep the files as EROFS, or not for this user.
+    #[error(
+        "files cannot be kept as EROFS here ({0}): that takes root, in no container of its own, and Linux 6.12 or later with \
+         EROFS in files (CONFIG_EROFS_FS_BACKED_BY_FILE)"
+    )]
+    NoErofs(#[source] io::Error),
     /// Linux has it, this system does not.
     #[error("{0} is not there on this system")]
     NotOnThisSystem(&'static str),

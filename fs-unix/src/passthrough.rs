@@ -8,10 +8,14 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::sync::{Mutex, PoisonError};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fuser::{BackingId, FileHandle, FopenFlags, InitFlags, KernelConfig, ReplyOpen};
-use rawrz_vfs::{NodeId, Verbatim};
+use fuser::{BackingId, Errno, FileHandle, FopenFlags, InitFlags, KernelConfig, OpenFlags, ReplyOpen};
+use rawrz_vfs::{NodeId, Tree};
+use rustix::fs::OFlags;
+
+use crate::native::Native;
 
 /// Whether this process may hand files to the kernel, as far as can be told without trying: the first kernel that has it
 /// is 6.9, and the capability counts in the first user namespace only.
@@ -39,53 +43,105 @@ fn has_sys_admin(status: &str) -> bool {
 }
 
 /// What is handed to the kernel.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Passthrough {
-    wanted: bool,
+    /// Files that are a source's whole, as that source's file.
+    whole: bool,
+    /// All others, as EROFS has them.
+    native: Option<Native>,
     offered: bool,
-    /// What each inode passes through to; `None` for one that the kernel refused.
-    backings: Mutex<HashMap<NodeId, Option<BackingId>>>, // touched by opens of such files only
+    backings: Mutex<HashMap<NodeId, Option<Backing>>>, // touched by opens and closes only; `None`: it is served
 }
 
+/// What an inode passes through to.
+#[derive(Debug)]
+struct Backing {
+    id: BackingId,
+    /// It is as EROFS has it, and there O_DIRECT is not to be had (6.18, where it lies in a file).
+    native: bool,
+    /// Opens that pass through.
+    opens: usize,
+}
+
+/// Handle of an open that passes through.
+const PASSING: FileHandle = FileHandle(1);
+
 impl Passthrough {
-    /// Hands files over where that is wanted and the kernel can.
-    pub(crate) fn new(wanted: bool) -> Self {
-        Self { wanted, ..Self::default() }
+    /// Hands over what is asked for, where the kernel can.
+    pub(crate) fn new(whole: bool, native: Option<Native>) -> Self {
+        Self { whole, native, offered: false, backings: Mutex::default() }
     }
 
     /// Asks the kernel for it, where it is wanted and offered.
     pub(crate) fn negotiate(&mut self, config: &mut KernelConfig) {
-        if self.wanted && config.capabilities().contains(InitFlags::FUSE_PASSTHROUGH) {
+        let wanted = self.whole || self.native.is_some();
+        if wanted && config.capabilities().contains(InitFlags::FUSE_PASSTHROUGH) {
             // With depth 1 the files may lie on any file system that is not stacked, and one may be stacked on ours.
             self.offered = config.set_max_stack_depth(1).is_ok()
                 && config.add_capabilities(InitFlags::FUSE_PASSTHROUGH).is_ok();
         }
     }
 
-    /// Whether opens of whole files go through [`Passthrough::open`].
-    pub(crate) fn is_offered(&self) -> bool {
-        self.offered
-    }
-
-    /// Answers an open of a file that is a source, all of it. Returns the reply if it is to be answered otherwise.
-    pub(crate) fn open(&self, id: NodeId, whole: &Verbatim, reply: ReplyOpen) -> Result<(), ReplyOpen> {
-        let Some(file) = whole.source.file() else { return Err(reply) };
-        let mut backings = self.backings.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Answers an open of a file. Returns the reply if the file is to be served.
+    ///
+    /// O_DIRECT on a file of EROFS is served, for which the inode must not be passing through at that time: if it is,
+    /// the answer is EINVAL, that of a file system without O_DIRECT.
+    pub(crate) fn open(
+        &self,
+        tree: &Tree,
+        id: NodeId,
+        flags: OpenFlags,
+        reply: ReplyOpen,
+    ) -> Result<(), ReplyOpen> {
+        if !self.offered {
+            return Err(reply);
+        }
+        let mut backings = self.backings();
         let backing = backings.entry(id).or_insert_with(|| {
-            let opened = reply.open_backing(file);
+            let opened = self.backing(tree, id, &reply)?;
             opened
                 .inspect_err(|error| {
                     tracing::warn!(%error, node = id.0, "the kernel does not take the file; it is served");
                 })
                 .ok()
         });
-        match backing {
-            Some(backing) => {
-                reply.opened_passthrough(FileHandle(0), FopenFlags::FOPEN_NOFLUSH, backing);
-                Ok(())
+        let Some(backing) = backing else { return Err(reply) };
+        let direct = flags.0 & OFlags::DIRECT.bits() as i32 != 0;
+        match (direct && backing.native, backing.opens) {
+            (true, 0) => {
+                reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH);
             }
-            None => Err(reply),
+            (true, _) => reply.error(Errno::EINVAL),
+            (false, _) => {
+                backing.opens += 1;
+                reply.opened_passthrough(PASSING, FopenFlags::FOPEN_NOFLUSH, &backing.id);
+            }
         }
+        Ok(())
+    }
+
+    /// Notes that an open of a file has ended.
+    pub(crate) fn close(&self, id: NodeId, handle: FileHandle) {
+        if handle == PASSING
+            && let Some(Some(backing)) = self.backings().get_mut(&id)
+        {
+            backing.opens -= 1;
+        }
+    }
+
+    fn backings(&self) -> MutexGuard<'_, HashMap<NodeId, Option<Backing>>> {
+        self.backings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers what a file passes through to, if it does.
+    fn backing(&self, tree: &Tree, id: NodeId, reply: &ReplyOpen) -> Option<io::Result<Backing>> {
+        let registered = |native| move |id| Backing { id, native, opens: 0 };
+        let whole = tree.backing(id).ok().flatten().filter(|_| self.whole);
+        if let Some(file) = whole.and_then(|whole| whole.source.file()) {
+            return Some(reply.open_backing(file).map(registered(false)));
+        }
+        let native = self.native.as_ref()?;
+        Some(native.open(id).and_then(|file| reply.open_backing(file)).map(registered(true)))
     }
 }
 

@@ -10,7 +10,9 @@ use rawrz_vfs::Tree;
 
 use crate::adapter::{Adapter, Owner};
 use crate::attach::{Attachment, attach, probe};
-use crate::passthrough::Passthrough;
+use crate::files::Files;
+use crate::native::Native;
+use crate::passthrough::{Passthrough, may_pass_through};
 use crate::watchdog::{Guard, Watchdog};
 use crate::{Error, Stats, target};
 
@@ -27,11 +29,31 @@ pub struct Options {
     pub allow_other: bool,
     /// Has a second process unmount the folder if this one is killed.
     pub auto_unmount: Option<Watchdog>,
+    /// How the kernel keeps the files; as EROFS where that can be had, unless given.
+    pub backend: Option<Backend>,
     /// Hands files that are a source's whole to the kernel, which reads them itself, where it may
     /// ([`crate::may_pass_through`]). What is read so is not counted in [`Stats::bytes`].
     pub passthrough: bool,
     /// Number of worker threads; as many as cores, at least 2 and at most 16, unless given. Linux only.
     pub threads: Option<usize>,
+}
+
+impl Options {
+    /// Requests are served to the end by the worker that takes them, so workers are what decodes in parallel.
+    pub(crate) fn workers(&self) -> usize {
+        let cores = || thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16));
+        self.threads.unwrap_or_else(cores).max(1)
+    }
+}
+
+/// How the kernel keeps files that it has read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Backend {
+    /// In pages of up to 2 MiB, through an EROFS file system that is mounted out of sight. Linux 6.12, and
+    /// CAP_SYS_ADMIN in the first user namespace.
+    Erofs,
+    /// In pages of 4 KiB.
+    Fuse,
 }
 
 /// Mounts a tree. When this returns the folder can be read.
@@ -42,7 +64,10 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, options: &Options) -> Result<Mo
     let mountpoint = target::check(mountpoint)?;
     let stats = Arc::new(Stats::default());
     let owner = Owner { uid: rustix::process::getuid().as_raw(), gid: rustix::process::getgid().as_raw() };
-    let adapter = Adapter::new(tree, owner, Arc::clone(&stats), Passthrough::new(options.passthrough));
+    let files = Arc::new(Files::new(tree, Arc::clone(&stats)));
+    let native = native(&files, options)?;
+    let backend = if native.is_some() { Backend::Erofs } else { Backend::Fuse };
+    let adapter = Adapter::new(files, owner, Passthrough::new(options.passthrough, native));
     let (session, attachment) = attach(adapter, &mountpoint, options)?;
     let shared = Arc::new(Shared {
         state: Mutex::new(State { attachment: Some(attachment), stopped: None, ended: None }),
@@ -50,7 +75,7 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, options: &Options) -> Result<Mo
     });
     let unmounter = Unmounter(Arc::clone(&shared));
     // From here on dropping `mount` undoes the mount.
-    let mut mount = Mount { unmounter, mountpoint, stats, _guard: None };
+    let mut mount = Mount { unmounter, mountpoint, stats, backend, _guard: None };
     let serving = Arc::clone(&shared);
     thread::Builder::new()
         .name("rawrz-session".into())
@@ -68,12 +93,26 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, options: &Options) -> Result<Mo
     Ok(mount)
 }
 
+/// Has the kernel keep the files as EROFS, where that is wanted and can be had.
+fn native(files: &Arc<Files>, options: &Options) -> Result<Option<Native>, Error> {
+    let mount = || Native::mount(Arc::clone(files), options.workers());
+    match options.backend {
+        Some(Backend::Fuse) => Ok(None),
+        Some(Backend::Erofs) => mount().map(Some).map_err(Error::NoErofs),
+        None if !may_pass_through() => Ok(None),
+        None => Ok(mount()
+            .inspect_err(|error| tracing::info!(%error, "no EROFS here: files are kept in pages of 4 KiB"))
+            .ok()),
+    }
+}
+
 /// A live mount. Dropping it unmounts.
 #[derive(Debug)]
 pub struct Mount {
     unmounter: Unmounter,
     mountpoint: PathBuf,
     stats: Arc<Stats>,
+    backend: Backend,
     _guard: Option<Guard>, // dropped after the mount has ended
 }
 
@@ -86,6 +125,11 @@ impl Mount {
     /// What it has done so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// How the kernel keeps its files.
+    pub fn backend(&self) -> Backend {
+        self.backend
     }
 
     /// A handle that ends the mount from another thread.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::{env, fs, process, thread};
 
 use etcetera::BaseStrategy;
-use rawrz_fs_unix::{Options, Target, Unmounter, Watchdog, inspect};
+use rawrz_fs_unix::{Backend, Options, Target, Unmounter, Watchdog, inspect};
 use rawrz_vfs::Tree;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::process::{Pid, Signal};
@@ -19,6 +19,7 @@ use signal_hook::iterator::Signals;
 pub use rawrz_fs_unix::{Error, Mount, unmount, watch};
 
 use super::request::Request;
+use crate::cli;
 
 /// Mounts a tree.
 ///
@@ -37,10 +38,22 @@ pub fn mount(tree: Arc<Tree>, mountpoint: &Path, request: &Request) -> Result<Mo
         name: request.name.to_owned(),
         allow_other: request.allow_other,
         auto_unmount: request.auto_unmount.then(watchdog).transpose()?,
+        backend: request.backend.map(|backend| match backend {
+            cli::Backend::Erofs => Backend::Erofs,
+            cli::Backend::Fuse => Backend::Fuse,
+        }),
         passthrough: request.passthrough,
         threads: request.threads,
     };
     rawrz_fs_unix::mount(tree, mountpoint, &options)
+}
+
+/// How the kernel keeps what it has read of a mount.
+pub fn backend(mount: &Mount) -> cli::Backend {
+    match mount.backend() {
+        Backend::Erofs => cli::Backend::Erofs,
+        Backend::Fuse => cli::Backend::Fuse,
+    }
 }
 
 /// Whether this system can show symbolic links.

@@ -12,6 +12,7 @@ use rawrz_vfs::Tree;
 pub use rawrz_fs_windows::Error;
 
 use super::request::Request;
+use crate::cli::Backend;
 
 /// A live mount; there is none.
 pub struct Mount(Infallible);
@@ -46,6 +47,11 @@ pub struct Unmounter;
 pub fn mount(tree: Arc<Tree>, mountpoint: &Path, _: &Request) -> Result<Mount, Error> {
     rawrz_fs_windows::mount(tree, mountpoint)?;
     Err(Error::NotInThisBuild)
+}
+
+/// How the system keeps what it has read of a mount.
+pub fn backend(mount: &Mount) -> Backend {
+    match mount.0 {}
 }
 
 /// Ends a mount.

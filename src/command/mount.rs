@@ -111,6 +111,7 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         allow_other: args.allow_other,
         auto_unmount: args.auto_unmount,
         passthrough: folder.store.as_ref().is_some_and(|s| s.blob == BlobMode::Passthrough),
+        backend: args.backend,
         threads: args.threads.map(usize::from),
     };
     // From here on a signal must unmount; until here it may just end the process.
@@ -121,7 +122,8 @@ fn begin(places: &Places, args: &Mount, log: Option<PathBuf>) -> Result<(Live, S
         .inspect_err(|error| notes.push(format!("`list` will not show it: cannot write its state: {error}")))
         .ok();
     let warnings = if has_store { ollama::warnings(&entry.mountpoint, readers) } else { Vec::new() };
-    let mut summary = Summary::new(&entry.name, &folder, &entry.mountpoint, notes, warnings);
+    let backend = door::backend(&mount);
+    let mut summary = Summary::new(&entry.name, &folder, &entry.mountpoint, backend, notes, warnings);
     // Keeps no directory busy that others may want to unmount.
     env::set_current_dir("/").map_err(failed("cannot leave the directory"))?;
     let mut live = Live { mount, signals, record, ollama: None };

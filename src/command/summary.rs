@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::folder::Folder;
 use super::size::human;
 use super::{Failure, ollama};
+use crate::cli::Backend;
 
 /// What was mounted. It goes from the process that serves to the one that the user waits for.
 #[derive(Debug, Deserialize, Serialize)]
@@ -18,6 +19,7 @@ pub struct Summary {
     mountpoint: String,
     bytes: u64,
     files: usize,
+    backend: Backend,
     /// Texts with the word that stands before each.
     notes: Vec<(String, String)>,
     /// A file of the folder to try to read.
@@ -34,6 +36,7 @@ impl Summary {
         name: &str,
         folder: &Folder,
         mountpoint: &Path,
+        backend: Backend,
         notes: Vec<String>,
         warnings: Vec<String>,
     ) -> Self {
@@ -55,6 +58,7 @@ impl Summary {
             mountpoint: mountpoint.display().to_string(),
             bytes: folder.len(),
             files: files.len(),
+            backend,
             notes: others.chain(exactness).map(|(word, text)| (word.to_owned(), text)).collect(),
             probe: probe.map(|f| f.path.clone()).unwrap_or_default(),
             in_ollama: folder.store.as_ref().map(|store| store.name.to_string()),
@@ -68,6 +72,10 @@ impl fmt::Display for Summary {
         writeln!(f, "{} ({}) is mounted on {}", self.name, self.what, self.mountpoint)?;
         writeln!(f, "  looks like  {} in {} files", human(self.bytes), self.files)?;
         writeln!(f, "  takes       0 bytes of disk")?;
+        match self.backend {
+            Backend::Erofs => writeln!(f, "  cached by   EROFS, in pages of up to 2 MiB")?,
+            Backend::Fuse => writeln!(f, "  cached by   FUSE, in pages of 4 KiB")?,
+        }
         if let Some(name) = &self.in_ollama {
             match &self.launched {
                 Some(Ok(url)) => writeln!(f, "  in Ollama   {name} at {url}: ollama run {name}")?,

@@ -26,6 +26,7 @@ pub fn run() {
         name: env::var(NAME).unwrap_or_else(|_| "helper".into()),
         allow_other: env::var_os(ALLOW_OTHER).is_some(),
         auto_unmount: env::var_os(AUTO_UNMOUNT).map(|_| watchdog()),
+        backend: None,
         passthrough: false,
         threads: env::var(THREADS).ok().map(|n| n.parse().unwrap()),
     };

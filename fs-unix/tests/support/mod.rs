@@ -11,9 +11,10 @@ pub mod sources;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
-use rawrz_fs_unix::{Mount, Options};
+use rawrz_fs_unix::{Backend, Mount, Options};
 use rawrz_vfs::Tree;
 use tempfile::TempDir;
 
@@ -39,6 +40,21 @@ fn need(test: &str, what: &str, met: bool) -> bool {
     probe::require(test, what, met.then_some(())).is_some()
 }
 
+/// The ways in which the kernel can keep files here.
+pub fn backends(test: &str) -> Vec<Backend> {
+    let mut backends = vec![Backend::Fuse];
+    backends.extend(need_erofs(test).then_some(Backend::Erofs));
+    backends
+}
+
+/// Says whether the kernel can keep files as EROFS.
+pub fn need_erofs(test: &str) -> bool {
+    let options = Options { backend: Some(Backend::Erofs), ..Options::default() };
+    let dir = TempDir::new().unwrap();
+    let tried = rawrz_fs_unix::mount(Tree::builder(moment()).build(), dir.path(), &options);
+    need(test, "EROFS in files, passed through", tried.and_then(Mount::unmount).is_ok())
+}
+
 /// A tree mounted on a directory of its own.
 pub struct Mounted {
     pub mount: Option<Mount>,
@@ -48,6 +64,13 @@ pub struct Mounted {
 impl Mounted {
     pub fn new(tree: Arc<Tree>) -> Self {
         Self::with(tree, &Options { name: "test".into(), ..Options::default() })
+    }
+
+    pub fn through(backend: Backend, tree: Arc<Tree>) -> Self {
+        let mounted =
+            Self::with(tree, &Options { name: "test".into(), backend: Some(backend), ..Options::default() });
+        assert_eq!(mounted.mount().backend(), backend);
+        mounted
     }
 
     pub fn with(tree: Arc<Tree>, options: &Options) -> Self {
@@ -73,7 +96,7 @@ impl Drop for Mounted {
 
 /// When everything in the test trees was made.
 pub fn moment() -> SystemTime {
-    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
 }
 
 /// The mounts on a path, as `type source`, from the bottom up. Read on its own, not through the code under test.
@@ -95,5 +118,13 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % n
+    }
+}
+
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+        thread::sleep(Duration::from_millis(10));
     }
 }

@@ -207,10 +207,17 @@ impl Tree {
         Ok(whole.filter(|v| v.offset == 0 && v.source.len() == content.len()))
     }
 
+    /// All files and their lengths in bytes, by id.
+    pub fn files(&self) -> impl Iterator<Item = (NodeId, u64)> {
+        self.nodes.iter().filter_map(|node| match &node.body {
+            Body::File(content) => Some((node.id, content.len())),
+            Body::Directory(_) | Body::Symlink(_) => None,
+        })
+    }
+
     /// Sum of the lengths of all files, in bytes.
     pub fn total_len(&self) -> u64 {
-        let len = |n: &Node| if let Body::File(content) = &n.body { content.len() } else { 0 };
-        self.nodes.iter().map(len).sum()
+        self.files().map(|(_, len)| len).sum()
     }
 
     /// Number of nodes, the root included.

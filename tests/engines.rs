@@ -6,7 +6,6 @@
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -14,7 +13,7 @@ use rawrz::arch;
 use rawrz::engines::{self, Evidence};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use support::probe::{fixtures, fuse_available, require, root, shared};
+use support::probe::{fuse_available, require, root, shared};
 
 /// An entry of tests/engines/engines.json.
 #[derive(Deserialize)]
@@ -70,14 +69,6 @@ fn installed(name: &str) -> Option<()> {
     text.lines().any(|line| line == format!("{name}\tinstalled")).then_some(())
 }
 
-/// What the repository holds, for where the originals are not: against exports.
-fn committed() -> Vec<PathBuf> {
-    let corpus = fs::read_dir(fixtures().join("corpus")).unwrap();
-    let mut models: Vec<_> = corpus.map(|case| case.unwrap().path().join("model-bf16.gguf")).collect();
-    models.push(fixtures().join("quant/llama-q4_k_m.gguf"));
-    models
-}
-
 /// Runs the runner, which writes JSON and prints a table of it.
 fn run<T: DeserializeOwned>(command: &mut Command) -> (T, Output) {
     let dir = tempfile::tempdir().unwrap();
@@ -87,7 +78,7 @@ fn run<T: DeserializeOwned>(command: &mut Command) -> (T, Output) {
     (serde_json::from_slice(&text).unwrap(), output)
 }
 
-/// What every installed engine made of every model: one run, whose mounts all engines share.
+/// What every installed engine made of every model (`of_tests` of runner/models.py): one run, whose mounts all engines share.
 fn rows() -> &'static (Vec<Row>, Output) {
     static ROWS: OnceLock<(Vec<Row>, Output)> = OnceLock::new();
     ROWS.get_or_init(|| {
@@ -95,10 +86,6 @@ fn rows() -> &'static (Vec<Row>, Output) {
         for engine in tested().iter().filter(|e| installed(&e.name).is_some()) {
             command.args(["--engine", &engine.name]);
         }
-        match shared() {
-            Some(shared) => command.env("RAWRZ_SHARED", shared),
-            None => command.args(committed()),
-        };
         run(&mut command)
     })
 }

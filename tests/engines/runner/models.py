@@ -1,10 +1,10 @@
 """The models, and showing them: by mounts, and as the ordinary folders that mounts are compared with."""
 import contextlib, copy, dataclasses, json, os, pathlib, re, subprocess
 
-from .places import CACHE, SHARED
+from .places import CACHE, FIXTURES, SHARED
 
-# Where shared/ is: one case a class that several engines have.
-CORPUS = ["Qwen3ForCausalLM", "Gemma3ForCausalLM", "MixtralForCausalLM", "BertModel", "GPT2LMHeadModel"]
+# Where shared/ is, beside the cases of the repository: one a class that several engines have.
+CORPUS = ["Qwen3ForCausalLM", "Gemma3ForCausalLM", "BertModel", "GPT2LMHeadModel"]
 # A model as strangers made it (tests/engines/install gemma3-270m).
 REAL = CACHE / "engines/gemma3-270m/gemma-3-270m-q4_k_m.gguf"
 
@@ -35,19 +35,33 @@ class Model:
         return ["--precision", self.precision]
 
 
-def of_shared():
-    """What the tests take: each class that several engines have, a quantised file, and a real model if it is installed."""
-    quant = SHARED / "quant"
-    models = [Model(quant / "base/model-bf16.gguf", quant / "base/hf"), Model(quant / "llama-q4_k_m.gguf", None)]
-    models += [case(SHARED / "corpus" / name) for name in CORPUS]
+def of_tests():
+    """What the tests take: the cases that the repository holds, more where shared/ is, and a real model if it is installed.
+
+    A machine without shared/ has no class that one with it lacks, so the table of classes, written on the one, is right on both.
+    """
+    models = [committed(folder) for folder in sorted((FIXTURES / "corpus").iterdir())]
     # What mlx's mixture of experts needs on a CPU.
-    models.append(Model(SHARED / "corpus/MixtralForCausalLM/model-bf16.gguf", None, "fp32"))
+    models.append(Model(FIXTURES / "corpus/MixtralForCausalLM/model-bf16.gguf", None, "fp32"))
+    models.append(Model(FIXTURES / "quant/llama-q4_k_m.gguf", None))
+    if (SHARED / "corpus").is_dir():
+        models += [case(SHARED / "quant/base"), *[case(SHARED / "corpus" / name) for name in CORPUS]]
     return models + [Model(REAL, None)] * REAL.exists()
+
+
+def committed(folder):
+    """A case of the repository, whose original's weights only shared/ has: without them it is compared with its export."""
+    original = SHARED / "corpus" / folder.name / "hf"
+    return Model(folder / "model-bf16.gguf", original if has_weights(original) else None)
 
 
 def of_corpus():
     """Every case that has its original's weights."""
-    return [case(folder) for folder in sorted((SHARED / "corpus").iterdir()) if any(folder.glob("hf/*.safetensors"))]
+    return [case(folder) for folder in sorted((SHARED / "corpus").iterdir()) if has_weights(folder / "hf")]
+
+
+def has_weights(folder):
+    return any(folder.glob("*.safetensors"))
 
 
 def case(folder):
@@ -98,6 +112,9 @@ def classic(original, folder):
     config["rope_scaling"] = None if rope.get("rope_type", "default") == "default" else rope
     if config["model_type"] == "deepseek_v3":
         config["topk_method"] = "noaux_tc"  # of transformers 5 there is no other
+    if config["model_type"] == "qwen3_moe":
+        config.setdefault("num_experts", config.get("num_local_experts"))
+        config.setdefault("max_window_layers", 28)  # its default, which 4.51 wrote; no layer has a window all the same
     if "_sliding_window_pattern" in config:
         config["sliding_window_pattern"] = config["_sliding_window_pattern"]
     (folder / "config.json").write_text(json.dumps(config))

@@ -136,9 +136,8 @@ impl Passthrough {
     /// Registers what a file passes through to, if it does.
     fn backing(&self, tree: &Tree, id: NodeId, reply: &ReplyOpen) -> Option<io::Result<Backing>> {
         let registered = |native| move |id| Backing { id, native, opens: 0 };
-        let whole = tree.backing(id).ok().flatten().filter(|_| self.whole);
-        if let Some(file) = whole.and_then(|whole| whole.source.file()) {
-            return Some(reply.open_backing(file).map(registered(false)));
+        if let Some(file) = tree.backing(id).ok()?.and_then(|whole| whole.source.file()) {
+            return self.whole.then(|| reply.open_backing(file).map(registered(false)));
         }
         let native = self.native.as_ref()?;
         Some(native.open(id).and_then(|file| reply.open_backing(file)).map(registered(true)))

@@ -32,7 +32,8 @@ pub struct Options {
     /// How the kernel keeps the files; as EROFS where that can be had, unless given.
     pub backend: Option<Backend>,
     /// Hands files that are a source's whole to the kernel, which reads them itself, where it may
-    /// ([`crate::may_pass_through`]). What is read so is not counted in [`Stats::bytes`].
+    /// ([`crate::may_pass_through`]). What is read so is not counted in [`Stats::bytes`]. Without, they are served,
+    /// whatever the backend: every way of reading is then answered here.
     pub passthrough: bool,
     /// Number of worker threads; as many as cores, at least 2 and at most 16, unless given. Linux only.
     pub threads: Option<usize>,

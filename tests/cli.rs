@@ -195,6 +195,29 @@ fn options_change_what_the_folder_shows() {
     place.succeed(&[&"unmount", &"other"]);
 }
 
+/// How the kernel keeps the files is said, and can be chosen.
+#[test]
+fn the_backend_is_said_and_chosen() {
+    need_fuse!("the_backend_is_said_and_chosen");
+    let place = place();
+    let read = || fs::read(place.path("mnt/model.safetensors")).unwrap();
+    let said = place.succeed(&[&llama(), &place.mountpoint(), &"--backend", &"fuse"]);
+    assert!(said.contains("cached by   FUSE, in pages of 4 KiB"), "{said}");
+    let bytes = read();
+    place.succeed(&[&"unmount", &place.mountpoint()]);
+    let output = place.run(&[&llama(), &place.mountpoint(), &"--backend", &"erofs"]);
+    if output.status.success() {
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("cached by   EROFS, in pages of up to 2 MiB"), "{said}");
+        assert!(read() == bytes);
+        place.succeed(&[&"unmount", &place.mountpoint()]);
+    } else {
+        assert_eq!(output.status.code(), Some(MOUNT), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("files cannot be kept as EROFS here"), "{said}");
+    }
+}
+
 #[test]
 fn signals_unmount_and_exit_with_0() {
     need_fuse!("signals_unmount_and_exit_with_0");

@@ -17,6 +17,7 @@ use memmap2::{Mmap, MmapOptions};
 use rawrz::hf::Shards;
 use rawrz::model::{Options, Precision};
 use rawrz::quant::Dtype;
+use rawrz_fs_unix::Backend;
 use safetensors::SafeTensors;
 use support::mounted::{Mounted, digests, sha256, tree};
 use support::probe::{fixtures, fuse_available, python, require};
@@ -28,9 +29,13 @@ fn model(name: &str) -> PathBuf {
     fixtures().join("quant").join(name)
 }
 
-fn mounted(test: &str, file: &Path, dtype: Dtype) -> Option<Mounted> {
+/// The best that can be had here, and what can be had everywhere.
+const BACKENDS: [Option<Backend>; 2] = [None, Some(Backend::Fuse)];
+
+fn mounted(test: &str, backend: Option<Backend>, file: &Path, dtype: Dtype) -> Option<Mounted> {
     require(test, "FUSE", fuse_available().then_some(()))?;
-    Some(Mounted::new(file, &Options { precision: Precision::As(dtype), ..Options::default() }, Shards::Auto))
+    let options = Options { precision: Precision::As(dtype), ..Options::default() };
+    Some(Mounted::through(backend, file, &options, Shards::Auto))
 }
 
 #[test]
@@ -43,16 +48,17 @@ fn every_way_of_reading_gives_the_same_bytes() {
         ("split/llama-bf16-00001-of-00003.gguf", Dtype::Bf16),
     ];
     for (name, dtype) in cases {
-        let Some(mounted) = mounted(test, &model(name), dtype) else { return };
+        let Some(mounted) = mounted(test, None, &model(name), dtype) else { return };
         let path = mounted.path().join("model.safetensors");
         let whole = fs::read(&path).unwrap();
         SafeTensors::deserialize(&whole).unwrap();
         let expected = sha256(&whole);
-        for (way, read) in WAYS {
+        for ((way, read), backend) in WAYS.into_iter().flat_map(|way| BACKENDS.map(|backend| (way, backend)))
+        {
             // A new mount each time: nothing is in the page cache.
-            let mounted = self::mounted(test, &model(name), dtype).unwrap();
+            let mounted = self::mounted(test, backend, &model(name), dtype).unwrap();
             let bytes = read(&mounted.path().join("model.safetensors"));
-            assert_eq!(sha256(&bytes), expected, "{name} by {way}");
+            assert_eq!(sha256(&bytes), expected, "{name} by {way}, {backend:?}");
         }
     }
 }
@@ -132,7 +138,7 @@ fn safe_open_reads_every_tensor() {
     else {
         return;
     };
-    let Some(mounted) = mounted(test, &model("llama-q4_k_m.gguf"), Dtype::F32) else { return };
+    let Some(mounted) = mounted(test, None, &model("llama-q4_k_m.gguf"), Dtype::F32) else { return };
     let script = "import hashlib, sys\nfrom safetensors import safe_open\n\
                   for framework in ('np', 'pt'):\n\
                   \x20 with safe_open(sys.argv[1], framework=framework) as f:\n\
@@ -169,13 +175,14 @@ fn data_starts_on_a_page_and_tensors_are_aligned() {
 #[test]
 fn a_truncated_source_is_an_error_never_zeros() {
     let test = "a_truncated_source_is_an_error_never_zeros";
-    for (name, dtype) in [("llama-q4_k_m.gguf", Dtype::Bf16), ("llama-q8_0.gguf", Dtype::F32)] {
+    let cases = [("llama-q4_k_m.gguf", Dtype::Bf16), ("llama-q8_0.gguf", Dtype::F32)];
+    for ((name, dtype), backend) in cases.into_iter().flat_map(|case| BACKENDS.map(|backend| (case, backend)))
+    {
         let copy = tempfile::NamedTempFile::new().unwrap();
         fs::copy(model(name), copy.path()).unwrap();
-        let original =
-            mounted(test, &model(name), dtype).map(|m| fs::read(m.path().join("model.safetensors")).unwrap());
-        let Some(original) = original else { return };
-        let mounted = mounted(test, copy.path(), dtype).unwrap();
+        let Some(original) = mounted(test, None, &model(name), dtype) else { return };
+        let original = fs::read(original.path().join("model.safetensors")).unwrap();
+        let mounted = mounted(test, backend, copy.path(), dtype).unwrap();
         let file = File::open(mounted.path().join("model.safetensors")).unwrap();
         let half = copy.as_file().metadata().unwrap().len() / 2;
         copy.as_file().set_len(half).unwrap();
@@ -202,22 +209,24 @@ fn a_truncated_source_is_an_error_never_zeros() {
 #[test]
 fn a_truncated_verbatim_source_is_an_error_too() {
     let test = "a_truncated_verbatim_source_is_an_error_too";
-    let folder = tempfile::tempdir().unwrap();
-    for number in 1..=3 {
-        let name = format!("llama-bf16-{number:05}-of-00003.gguf");
-        fs::copy(model("split").join(&name), folder.path().join(&name)).unwrap();
+    for backend in BACKENDS {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 1..=3 {
+            let name = format!("llama-bf16-{number:05}-of-00003.gguf");
+            fs::copy(model("split").join(&name), folder.path().join(&name)).unwrap();
+        }
+        let first = folder.path().join("llama-bf16-00001-of-00003.gguf");
+        let Some(mounted) = mounted(test, backend, &first, Dtype::Bf16) else { return };
+        let path = mounted.path().join("model.safetensors");
+        // Not a page of the file has been read yet; all of the second file is cut off but 100 bytes.
+        OpenOptions::new()
+            .write(true)
+            .open(folder.path().join("llama-bf16-00002-of-00003.gguf"))
+            .unwrap()
+            .set_len(100)
+            .unwrap();
+        let error = fs::read(&path).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(5), "EIO, not {error}");
+        assert!(fs::read(mounted.path().join("config.json")).is_ok());
     }
-    let first = folder.path().join("llama-bf16-00001-of-00003.gguf");
-    let Some(mounted) = mounted(test, &first, Dtype::Bf16) else { return };
-    let path = mounted.path().join("model.safetensors");
-    // Not a page of the file has been read yet; all of the second file is cut off but 100 bytes.
-    OpenOptions::new()
-        .write(true)
-        .open(folder.path().join("llama-bf16-00002-of-00003.gguf"))
-        .unwrap()
-        .set_len(100)
-        .unwrap();
-    let error = fs::read(&path).unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(5), "EIO, not {error}");
-    assert!(fs::read(mounted.path().join("config.json")).is_ok());
 }

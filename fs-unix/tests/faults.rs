@@ -11,10 +11,10 @@ use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rawrz_fs_unix::Options;
+use rawrz_fs_unix::{Backend, Options};
 use rawrz_vfs::{Bytes, FileContent, NodeId, Source, Tree};
 use support::sources::{FileSource, Panicking, Stored, random_file};
-use support::{Mounted, moment, need_fuse};
+use support::{Mounted, backends, moment, need_fuse};
 
 const EIO: i32 = 5;
 const LEN: usize = 4 << 20;
@@ -57,13 +57,13 @@ fn read_page(file: &File, page: usize) -> io::Result<Vec<u8>> {
 
 /// `cut` bytes of the source are left. Pages of the file that lie before the cut read as they were, cached ones behind
 /// it too, all others fail; none is zeros.
-fn check_truncation(wrap: fn(FileSource) -> Arc<dyn Source>, cut: usize) {
+fn check_truncation(backend: Backend, wrap: fn(FileSource) -> Arc<dyn Source>, cut: usize) {
     let (backing, bytes) = random_file(LEN);
     let mut expected = vec![b'h'; HEADER];
     expected.extend_from_slice(&bytes);
     let source = wrap(FileSource::new(backing.try_clone().unwrap()));
     let stored = Stored { header: vec![b'h'; HEADER], source, start: 0, len: LEN as u64 };
-    let mounted = Mounted::new(tree(Arc::new(stored)));
+    let mounted = Mounted::through(backend, tree(Arc::new(stored)));
     let file = File::open(mounted.path("file")).unwrap();
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random).unwrap(); // no readahead: one page, one request
     let last = (expected.len() - 1) / 4096;
@@ -94,9 +94,11 @@ fn a_truncated_source_gives_eio_and_never_zeros() {
     if !need_fuse("a_truncated_source_gives_eio_and_never_zeros") {
         return;
     }
-    for cut in [1_000_000, 245 * 4096, 300 * 4096 - HEADER] {
-        check_truncation(|source| Arc::new(source), cut);
-        check_truncation(|source| Arc::new(Unmapped(source)), cut);
+    for backend in backends("a_truncated_source_gives_eio_and_never_zeros") {
+        for cut in [1_000_000, 245 * 4096, 300 * 4096 - HEADER] {
+            check_truncation(backend, |source| Arc::new(source), cut);
+            check_truncation(backend, |source| Arc::new(Unmapped(source)), cut);
+        }
     }
 }
 
@@ -125,16 +127,19 @@ fn a_source_cut_after_the_check_gives_eio() {
             self.0.mapping()
         }
     }
-    let (backing, bytes) = random_file(LEN);
-    let source = Arc::new(Unchecked(FileSource::new(backing.try_clone().unwrap())));
-    let mounted = Mounted::new(tree(Arc::new(Stored { header: vec![], source, start: 0, len: LEN as u64 })));
-    let file = File::open(mounted.path("file")).unwrap();
-    backing.set_len(1 << 20).unwrap();
-    for _ in 0..40 {
-        assert_eq!(read_page(&file, 600).unwrap_err().raw_os_error(), Some(EIO));
+    for backend in backends("a_source_cut_after_the_check_gives_eio") {
+        let (backing, bytes) = random_file(LEN);
+        let source = Arc::new(Unchecked(FileSource::new(backing.try_clone().unwrap())));
+        let stored = Stored { header: vec![], source, start: 0, len: LEN as u64 };
+        let mounted = Mounted::through(backend, tree(Arc::new(stored)));
+        let file = File::open(mounted.path("file")).unwrap();
+        backing.set_len(1 << 20).unwrap();
+        for _ in 0..40 {
+            assert_eq!(read_page(&file, 600).unwrap_err().raw_os_error(), Some(EIO));
+        }
+        assert!(read_page(&file, 7).unwrap() == bytes[7 * 4096..][..4096]);
+        assert_eq!(fs::read(mounted.path("other")).unwrap(), b"fine");
     }
-    assert!(read_page(&file, 7).unwrap() == bytes[7 * 4096..][..4096]);
-    assert_eq!(fs::read(mounted.path("other")).unwrap(), b"fine");
 }
 
 #[test]
@@ -148,18 +153,20 @@ fn a_panic_costs_an_eio() {
             shown(info);
         }
     }));
-    let content = Arc::new(Panicking { len: 64 << 20, panics: AtomicUsize::new(0) });
-    let options = Options { threads: Some(2), ..Options::default() };
-    let mounted = Mounted::with(tree(content.clone()), &options);
-    let file = File::open(mounted.path("file")).unwrap();
-    // Many more than there are workers: unguarded, each would end one.
-    for page in 1..=50 {
-        let error = read_page(&file, page * 100).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(EIO));
+    for backend in backends("a_panic_costs_an_eio") {
+        let content = Arc::new(Panicking { len: 64 << 20, panics: AtomicUsize::new(0) });
+        let options = Options { threads: Some(2), backend: Some(backend), ..Options::default() };
+        let mounted = Mounted::with(tree(content.clone()), &options);
+        let file = File::open(mounted.path("file")).unwrap();
+        // Many more than there are workers: unguarded, each would end one.
+        for page in 1..=50 {
+            let error = read_page(&file, page * 100).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(EIO));
+        }
+        let panics = content.panics.load(Ordering::Relaxed);
+        assert!(panics >= 50);
+        assert_eq!(mounted.mount().stats().io_errors(), panics as u64);
+        assert_eq!(read_page(&file, 0).unwrap(), [b'p'; 4096]);
+        assert_eq!(fs::read(mounted.path("other")).unwrap(), b"fine");
     }
-    let panics = content.panics.load(Ordering::Relaxed);
-    assert!(panics >= 50);
-    assert_eq!(mounted.mount().stats().io_errors(), panics as u64);
-    assert_eq!(read_page(&file, 0).unwrap(), [b'p'; 4096]);
-    assert_eq!(fs::read(mounted.path("other")).unwrap(), b"fine");
 }

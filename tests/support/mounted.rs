@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rawrz::hf::{self, Shards};
 use rawrz::model::{Model, Options};
-use rawrz_fs_unix::Mount;
+use rawrz_fs_unix::{Backend, Mount};
 use rawrz_vfs::{NodeId, Tree};
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
@@ -33,9 +33,14 @@ pub struct Mounted {
 impl Mounted {
     /// Mounts the model at `path` on a new directory.
     pub fn new(path: &Path, options: &Options, shards: Shards) -> Self {
+        Self::through(None, path, options, shards)
+    }
+
+    /// The same with this backend, or the best that can be had here.
+    pub fn through(backend: Option<Backend>, path: &Path, options: &Options, shards: Shards) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let tree = tree(path, options, shards);
-        let mount = rawrz_fs_unix::mount(tree, directory.path(), &rawrz_fs_unix::Options::default()).unwrap();
+        let how = rawrz_fs_unix::Options { backend, ..Default::default() };
+        let mount = rawrz_fs_unix::mount(tree(path, options, shards), directory.path(), &how).unwrap();
         Self { mount: Some(mount), directory }
     }
 

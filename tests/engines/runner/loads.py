@@ -4,7 +4,7 @@ import os, shutil
 from .engines import open_with
 from .tables import megabytes, table
 
-AGAIN = 5  # loads after the first
+AGAIN = 10  # loads after the first
 
 
 def forget(*paths):
@@ -26,9 +26,11 @@ def measure(rawrz, engines, model, work):
         rows.append(row)
         forget(model.gguf, exported)
         with rawrz.mounted(model, work / f"{name}.mount") as mount:
-            # In turns, so that what else the machine does meets both.
-            reports = open_with(engine, [exported, mount] * (AGAIN + 1), "--load")
-        control, ours = reports[::2], reports[1::2]
+            # In turns, and each as often right after itself as after the other: what else the machine does, and the memory that a
+            # load leaves to the next, meet both.
+            turns = [exported, mount, mount, exported] * (AGAIN // 2) + [exported, mount]
+            reports = open_with(engine, turns, "--load")
+        control, ours = ([report for turn, report in zip(turns, reports) if turn == of] for of in (exported, mount))
         if errors := [report["error"] for report in control + ours if "error" in report]:
             row["why"] = errors[0]
             continue

@@ -71,8 +71,9 @@ def case(folder):
 class Rawrz:
     """The command, with a runtime directory of its own: no other mount of this user is touched."""
 
-    def __init__(self, binary, work):
+    def __init__(self, binary, work, backend=None):
         self.binary = binary
+        self.backend = ["--backend", backend] if backend else []
         (work / "runtime").mkdir()
         (work / "state").mkdir()
         self.environment = os.environ | {"XDG_RUNTIME_DIR": str(work / "runtime"), "XDG_STATE_HOME": str(work / "state")}
@@ -87,7 +88,7 @@ class Rawrz:
     @contextlib.contextmanager
     def mounted(self, model, directory):
         directory.mkdir(exist_ok=True)
-        self(*model.view(), model.gguf, directory)
+        self(*model.view(), *self.backend, model.gguf, directory)
         try:
             yield directory
         finally:

@@ -1,5 +1,5 @@
 """How long loading takes, and how much memory, from a mount and from the folder on disk."""
-import os, shutil
+import os, random, shutil
 
 from .engines import open_with
 from .tables import megabytes, table
@@ -26,9 +26,9 @@ def measure(rawrz, engines, model, work):
         rows.append(row)
         forget(model.gguf, exported)
         with rawrz.mounted(model, work / f"{name}.mount") as mount:
-            # In turns, and each as often right after itself as after the other: what else the machine does, and the memory that a
-            # load leaves to the next, meet both.
-            turns = [exported, mount, mount, exported] * (AGAIN // 2) + [exported, mount]
+            # In pairs of random order: what else the machine does, and the memory that a load leaves to the next, meet both.
+            pairs = random.Random(1)
+            turns = [folder for _ in range(AGAIN + 1) for folder in pairs.sample([exported, mount], 2)]
             reports = open_with(engine, turns, "--load")
         control, ours = ([report for turn, report in zip(turns, reports) if turn == of] for of in (exported, mount))
         if errors := [report["error"] for report in control + ours if "error" in report]:

@@ -270,8 +270,10 @@ impl Server {
     pub fn unload(&self, model: &str) {
         self.get("POST", "/api/generate", &json!({ "model": model, "keep_alive": 0 }));
         let deadline = Instant::now() + PATIENCE;
-        while self.get("GET", "/api/ps", &Value::Null)["models"] != json!([]) {
-            assert!(Instant::now() < deadline, "{model} stays in memory");
+        // PsHandler reads of a runner that the scheduler has just taken away, and its panic is a 500: the next answer counts.
+        let is_gone = |(status, answer): (u16, Value)| status == 200 && answer["models"] == json!([]);
+        while !is_gone(self.ask("GET", "/api/ps", &Value::Null)) {
+            assert!(Instant::now() < deadline, "{model} stays in memory\n{}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -41,9 +41,9 @@ class Engine:
         return all(path.exists() for path in there)
 
     def exception(self, model, error):
-        """Why it cannot open a model as an ordinary folder, if that is known; another error is none that is known."""
-        known = self.excepted.get(model)
-        return known["why"] if known and known["says"] in error else None
+        """Why it cannot open a model, or any ("*"), as an ordinary folder, if that is known; another error is none that is known."""
+        known = [self.excepted[name] for name in (model, "*") if name in self.excepted]
+        return next((one["why"] for one in known if one["says"] in error), None)
 
     def unsupported(self, name):
         """Why it is not tried with a class; None if it is."""

@@ -246,10 +246,8 @@ impl Filesystem for Adapter {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        match self
-            .files
-            .answer(NodeId::ROOT, || Ok((self.files.tree.total_len(), self.files.tree.node_count())))
-        {
+        let tree = &self.files.tree;
+        match self.files.answer(NodeId::ROOT, || Ok((tree.total_len(), tree.node_count()))) {
             Ok((bytes, files)) => {
                 reply.statfs(bytes.div_ceil(u64::from(BLOCK)), 0, 0, files, 0, BLOCK, 255, BLOCK);
             }

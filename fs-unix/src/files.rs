@@ -17,6 +17,12 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The first `len` bytes of a buffer, which grows to that.
+pub(crate) fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    buffer.resize(buffer.len().max(len), 0);
+    &mut buffer[..len]
+}
+
 /// A tree's files, with what was counted and reported of them.
 pub(crate) struct Files {
     pub(crate) tree: Arc<Tree>,
@@ -78,11 +84,9 @@ impl Files {
             self.stats.count_bytes(bytes.len());
             return Ok(bytes);
         }
-        if scratch.len() < len {
-            scratch.resize(len, 0);
-        }
-        let filled = self.read_at(id, offset, &mut scratch[..len])?;
-        Ok(&scratch[..filled])
+        let room = room(scratch, len);
+        let filled = self.read_at(id, offset, room)?;
+        Ok(&room[..filled])
     }
 
     /// Reads of a file as [`Tree::read_at`] does.

@@ -13,7 +13,7 @@ use rawrz_vfs::NodeId;
 
 use crate::adapter::negotiate;
 use crate::erofs::{BLOCK, Image, Piece};
-use crate::files::Files;
+use crate::files::{Files, room};
 
 /// The file's name.
 pub(crate) const NAME: &str = "image";
@@ -102,10 +102,10 @@ impl Filesystem for ImageFile {
             piece => {
                 let id = if let Piece::File { id, .. } = piece { id } else { NodeId::ROOT };
                 self.files.send(id, reply, |files, scratch| {
-                    scratch.resize(scratch.len().max(len), 0);
+                    let room = room(scratch, len);
                     let read = |id, offset, buf: &mut [u8]| files.read_at(id, offset, buf);
-                    let filled = self.image.read_at(offset, &mut scratch[..len], read)?;
-                    Ok(&scratch[..filled])
+                    let filled = self.image.read_at(offset, room, read)?;
+                    Ok(&room[..filled])
                 });
             }
         }

@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 use super::dim::Dim;
 use super::expr::Expr;
 use super::rope_scaling::rope_scaling;
-use super::shared::HEADS;
-use super::spec::{Rule, Spec, Value, derived, field, int, number, rename, rule};
+use super::shared::{HEADS, SIZES};
+use super::spec::{Rule, Spec, Value, derived, field, number, rename, rule};
 use super::{Error, Scope};
 
 /// Rows of a query, key or value head.
@@ -36,26 +36,23 @@ pub static SPEC: Spec = Spec {
     class: "GPTNeoXForCausalLM",
     model_type: "gpt_neox",
     strip: "",
-    config: &[&[
-        int("hidden_size", "embedding_length"),
-        int("num_hidden_layers", "block_count"),
-        field("num_attention_heads", Value::Dim(HEADS)),
-        int("intermediate_size", "feed_forward_length"),
-        int("max_position_embeddings", "context_length"),
-        field("vocab_size", Value::Dim(Dim::Rows("token_embd.weight"))),
-        number("layer_norm_eps", "attention.layer_norm_epsilon"),
-        field("hidden_act", Value::Str("gelu")),
-        derived("rotary_pct", rotary_share),
-        field("rotary_emb_base", Value::Number("rope.freq_base", Some(10000.0))),
-        derived("rope_scaling", rope_scaling),
-        field("use_parallel_residual", Value::Flag("use_parallel_residual", true)),
-        field("attention_bias", Value::Present("blk.0.attn_qkv.bias")),
-        field("tie_word_embeddings", Value::Absent("output.weight")),
-        field("attention_dropout", Value::Float(0.0)),
-        field("hidden_dropout", Value::Float(0.0)),
-        field("initializer_range", Value::Float(0.02)),
-        field("use_cache", Value::Bool(true)),
-    ]],
+    config: &[
+        SIZES,
+        &[
+            number("layer_norm_eps", "attention.layer_norm_epsilon"),
+            field("hidden_act", Value::Str("gelu")),
+            derived("rotary_pct", rotary_share),
+            field("rotary_emb_base", Value::Number("rope.freq_base", Some(10000.0))),
+            derived("rope_scaling", rope_scaling),
+            field("use_parallel_residual", Value::Flag("use_parallel_residual", true)),
+            field("attention_bias", Value::Present("blk.0.attn_qkv.bias")),
+            field("tie_word_embeddings", Value::Absent("output.weight")),
+            field("attention_dropout", Value::Float(0.0)),
+            field("hidden_dropout", Value::Float(0.0)),
+            field("initializer_range", Value::Float(0.02)),
+            field("use_cache", Value::Bool(true)),
+        ],
+    ],
     tensors: &[TENSORS],
     loss: None,
     proof: &["GPTNeoXForCausalLM", "gptneox-parallel"],

@@ -40,7 +40,7 @@ pub static DECODER: &[Field] = &[
     field("use_cache", Value::Bool(true)),
 ];
 
-/// Sizes in the spelling of BERT and its kin.
+/// Sizes in the spelling of BERT, GPT-NeoX and their kin.
 pub static SIZES: &[Field] = &[
     int("hidden_size", "embedding_length"),
     int("num_hidden_layers", "block_count"),
